@@ -1,0 +1,106 @@
+// Package fault owns the errors that callers may see: one kind per code, with
+// its public text, its HTTP status and what to do about it. Data planes render
+// a fault in the caller's dialect, the control plane as problem+json. An error
+// that is not a Fault is "internal" to the outside, whatever its text says;
+// the private cause goes to the log alone.
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind is one row of the catalogue of errors.
+type Kind struct {
+	// Code is permanent and stands in the documentation: docs/errors/{code}.md.
+	Code string
+	// Status is the HTTP status.
+	Status int
+	// Type is the error type of the OpenAI dialect.
+	Type string
+	// Text is what happened, in a sentence for people.
+	Text string
+	// Fix is what to do about it.
+	Fix string
+	// Retry says whether the same call may succeed later: SDKs are told to
+	// retry or not by it.
+	Retry bool
+}
+
+// Fault is an error with a public face and a private cause.
+type Fault struct {
+	Kind *Kind
+	// Detail replaces Kind.Text when set. It must hold nothing secret.
+	Detail string
+	// Param names the field at fault, for example "model" or "body.name".
+	Param string
+	// Fields lists what is wrong where, for forms and config.
+	Fields []Field
+	cause  error
+}
+
+// Field is one thing that is wrong in a request.
+type Field struct {
+	// Location, for example "body.name".
+	Location string `json:"location"`
+	Message  string `json:"message"`
+	Fix      string `json:"fix,omitempty"`
+}
+
+// New makes a fault of kind k. The detail may be empty; cause may be nil.
+func New(k *Kind, detail string, cause error) *Fault {
+	return &Fault{Kind: k, Detail: detail, cause: cause}
+}
+
+// Newf makes a fault of kind k with a formatted public detail.
+func Newf(k *Kind, format string, args ...any) *Fault {
+	return &Fault{Kind: k, Detail: fmt.Sprintf(format, args...)}
+}
+
+// WithParam names the field at fault.
+func (f *Fault) WithParam(p string) *Fault { f.Param = p; return f }
+
+// WithField adds a field error.
+func (f *Fault) WithField(location, message, fix string) *Fault {
+	f.Fields = append(f.Fields, Field{location, message, fix})
+	return f
+}
+
+// Public is the text that callers may see.
+func (f *Fault) Public() string {
+	if f.Detail != "" {
+		return f.Detail
+	}
+	return f.Kind.Text
+}
+
+// Error holds the private cause too: for logs, never for callers.
+func (f *Fault) Error() string {
+	if f.cause != nil {
+		return f.Kind.Code + ": " + f.Public() + ": " + f.cause.Error()
+	}
+	return f.Kind.Code + ": " + f.Public()
+}
+
+// Unwrap returns the private cause.
+func (f *Fault) Unwrap() error { return f.cause }
+
+// Is reports whether target is a fault of the same kind.
+func (f *Fault) Is(target error) bool {
+	t, ok := target.(*Fault)
+	return ok && t.Kind == f.Kind
+}
+
+// From finds the fault in err, or hides err behind Internal.
+func From(err error) *Fault {
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return f
+	}
+	return &Fault{Kind: Internal, cause: err}
+}
+
+// DocURL is where a code is explained, below base (no trailing slash).
+func DocURL(base, code string) string { return base + "/errors/" + code + ".md" }
+
+// DocBase is where the documentation of this version lives.
+const DocBase = "https://github.com/tollgate/tollgate/blob/main/docs"

@@ -1,0 +1,126 @@
+// Package money owns amounts and the one formula that turns tokens into them.
+// Amounts are integer nano-dollars; nothing in Tollgate holds money in floats.
+package money
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"strings"
+
+	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
+	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
+)
+
+// Nano is an amount in nano-dollars (1e-9 USD).
+type Nano int64
+
+// PerDollar is how many nano-dollars a dollar has.
+const PerDollar Nano = 1_000_000_000
+
+// String writes the amount in dollars with all digits that matter and at
+// least two: "0.00015", "12.50".
+func (n Nano) String() string {
+	sign, u := "", uint64(n)
+	if n < 0 {
+		sign, u = "-", -u
+	}
+	frac := strings.TrimRight(fmt.Sprintf("%09d", u%uint64(PerDollar)), "0")
+	for len(frac) < 2 {
+		frac += "0"
+	}
+	return fmt.Sprintf("%s%d.%s", sign, u/uint64(PerDollar), frac)
+}
+
+// Parse reads dollars written as a decimal number, "0.15" or "12", exactly.
+// More than nine decimals, signs other than a leading minus, and exponents are
+// refused.
+func Parse(s string) (Nano, error) {
+	t, neg := strings.CutPrefix(s, "-")
+	whole, frac, dot := strings.Cut(t, ".")
+	if whole == "" || len(frac) > 9 || (dot && frac == "") {
+		return 0, fmt.Errorf("%q is not an amount in dollars such as 0.15", s)
+	}
+	var v uint64
+	for _, c := range whole + frac + strings.Repeat("0", 9-len(frac)) {
+		if c < '0' || c > '9' {
+			return 0, fmt.Errorf("%q is not an amount in dollars such as 0.15", s)
+		}
+		hi, lo := bits.Mul64(v, 10)
+		lo, carry := bits.Add64(lo, uint64(c-'0'), 0)
+		if hi != 0 || carry != 0 || lo > math.MaxInt64 {
+			return 0, fmt.Errorf("%q dollars are more than can be kept", s)
+		}
+		v = lo
+	}
+	if neg {
+		return -Nano(v), nil
+	}
+	return Nano(v), nil
+}
+
+// Cost is what the tokens cost at price p: the sum over classes of tokens ×
+// nano-dollars per million tokens, divided by a million, rounded half up once,
+// plus the price of a request. A class without a price of its own falls back:
+// cache reads and writes, audio and image input cost as input, audio output as
+// output. Reasoning is part of output. Negative counts count as zero; amounts
+// beyond the range are held at its end.
+func Cost(p *configv1.Price, t *usagev1.Tokens) Nano {
+	if p == nil {
+		return 0
+	}
+	var hi, lo uint64
+	add := func(tokens, price int64) {
+		if tokens <= 0 || price <= 0 {
+			return
+		}
+		h, l := bits.Mul64(uint64(tokens), uint64(price))
+		var c uint64
+		lo, c = bits.Add64(lo, l, 0)
+		hi, _ = bits.Add64(hi, h, c)
+	}
+	or := func(v *int64, otherwise int64) int64 {
+		if v != nil {
+			return *v
+		}
+		return otherwise
+	}
+	if t != nil {
+		add(t.Input, p.Input)
+		add(t.Output, p.Output)
+		add(t.CacheRead, or(p.CacheRead, p.Input))
+		add(t.CacheWrite, or(p.CacheWrite, p.Input))
+		add(t.AudioInput, or(p.AudioInput, p.Input))
+		add(t.AudioOutput, or(p.AudioOutput, p.Output))
+		add(t.ImageInput, or(p.ImageInput, p.Input))
+	}
+	var c uint64
+	lo, c = bits.Add64(lo, 500_000, 0)
+	hi += c
+	if hi >= 1_000_000 {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, 1_000_000)
+	if p.PerRequest > 0 {
+		q, c = bits.Add64(q, uint64(p.PerRequest), 0)
+		if c != 0 {
+			return math.MaxInt64
+		}
+	}
+	if q > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return Nano(q)
+}
+
+// Effective is the newest of prices (any order) whose start is not after
+// atUnix, in seconds; nil when there is none.
+func Effective(prices []*configv1.Price, atUnix int64) *configv1.Price {
+	var best *configv1.Price
+	for _, p := range prices {
+		if p.EffectiveFromUnix <= atUnix && (best == nil || p.EffectiveFromUnix >= best.EffectiveFromUnix) {
+			best = p
+		}
+	}
+	return best
+}
