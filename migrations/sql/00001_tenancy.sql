@@ -65,7 +65,7 @@ CREATE TABLE session (
   created_at   timestamptz NOT NULL DEFAULT now(),
   expires_at   timestamptz NOT NULL
 );
-CREATE INDEX session_user ON session (user_id);
+CREATE INDEX session_by_user ON session (user_id);
 
 CREATE TABLE member (
   tenant_id  text NOT NULL REFERENCES tenant,
@@ -77,7 +77,7 @@ CREATE TABLE member (
   PRIMARY KEY (tenant_id, member_id),
   UNIQUE (tenant_id, user_id)
 );
-CREATE INDEX member_user ON member (user_id);
+CREATE INDEX member_by_user ON member (user_id);
 SELECT isolate('member');
 
 CREATE TABLE project (
