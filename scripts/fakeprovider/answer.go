@@ -96,7 +96,7 @@ func (a ask) bomb() *answer {
 	var b bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	zeros := make([]byte, 1<<20)
-	for range 256 {
+	for range 64 {
 		z.Write(zeros)
 	}
 	z.Close()

@@ -27,7 +27,7 @@ const (
 	Short Mode = "short"
 	// Long sends a longer body than it promises.
 	Long Mode = "long"
-	// Bomb answers with a small gzip body that unpacks to 256 MiB.
+	// Bomb answers with a small gzip body that unpacks to 64 MiB.
 	Bomb Mode = "bomb"
 	// Redirect answers 302 to an address inside a private network.
 	Redirect Mode = "redirect"
