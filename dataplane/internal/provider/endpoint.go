@@ -1,0 +1,198 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tollgate/tollgate/proto/fault"
+)
+
+// endpointKey starts with the tenant: connections are never shared between
+// tenants, so that no answer can reach the wrong one.
+type endpointKey struct{ tenantID, baseURL string }
+
+// Endpoint is a provider's base URL, parsed, with its idle connections.
+type Endpoint struct {
+	key      endpointKey
+	secure   bool
+	hostname string
+	port     uint16
+	// start is the request line up to the base path, end what follows the
+	// call's path: both are the same for every call.
+	start string
+	end   string
+	// sessions is the tenant's own too.
+	sessions tls.ClientSessionCache
+
+	mu   sync.Mutex
+	idle []*conn // newest last
+	used time.Time
+}
+
+// Endpoint finds or makes the endpoint of a tenant's base URL. It costs a
+// read lock and a map lookup.
+func (c *Client) Endpoint(tenantID, baseURL string) (*Endpoint, error) {
+	key := endpointKey{tenantID, baseURL}
+	c.mu.RLock()
+	e := c.endpoints[key]
+	c.mu.RUnlock()
+	if e != nil {
+		return e, nil
+	}
+	e, err := parseEndpoint(key)
+	if err != nil {
+		return nil, fault.New(fault.TargetBlocked, "The credential's base URL cannot be used: "+err.Error()+".", nil)
+	}
+	e.used = time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if other := c.endpoints[key]; other != nil {
+		return other, nil
+	}
+	c.endpoints[key] = e
+	return e, nil
+}
+
+func parseEndpoint(key endpointKey) (*Endpoint, error) {
+	for i := 0; i < len(key.baseURL); i++ {
+		if c := key.baseURL[i]; c <= ' ' || c >= 0x7f {
+			return nil, fmt.Errorf("it holds characters that a URL must not hold")
+		}
+	}
+	u, err := url.Parse(key.baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("it is not a URL")
+	}
+	e := &Endpoint{key: key, secure: u.Scheme == "https", hostname: u.Hostname(), port: 443}
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("it must start with https://")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" || u.ForceQuery:
+		return nil, fmt.Errorf("it must hold only scheme, host, port and path")
+	case e.hostname == "":
+		return nil, fmt.Errorf("it names no host")
+	}
+	if e.secure {
+		e.sessions = tls.NewLRUClientSessionCache(8)
+	} else {
+		e.port = 80
+	}
+	if p := u.Port(); p != "" {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("its port is not a number from 1 to 65535")
+		}
+		e.port = uint16(n)
+	}
+	e.start = "POST " + strings.TrimRight(u.EscapedPath(), "/")
+	e.end = " HTTP/1.1\r\nHost: " + u.Host + "\r\nUser-Agent: tollgate\r\nContent-Type: application/json\r\nAccept-Encoding: identity\r\n"
+	return e, nil
+}
+
+// take gives the newest idle connection that is still open, nil when there is
+// none.
+func (e *Endpoint) take(now time.Time) *conn {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.used = now
+	for n := len(e.idle); n > 0; n = len(e.idle) {
+		cn := e.idle[n-1]
+		e.idle[n-1] = nil
+		e.idle = e.idle[:n-1]
+		// Under load a connection rests for less than this and the look at the
+		// socket would cost a system call for nothing.
+		if now.Sub(cn.rested) > 200*time.Millisecond && !cn.alive() {
+			cn.nc.Close()
+			continue
+		}
+		return cn
+	}
+	return nil
+}
+
+func (e *Endpoint) give(cn *conn, most int) {
+	cn.rested = time.Now()
+	e.mu.Lock()
+	if len(e.idle) < most {
+		e.idle = append(e.idle, cn)
+		cn = nil
+	}
+	e.mu.Unlock()
+	if cn != nil {
+		cn.nc.Close()
+	}
+}
+
+// expire closes connections that rest since before then; it reports whether
+// the endpoint has none left.
+func (e *Endpoint) expire(then time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	keep := e.idle[:0]
+	for _, cn := range e.idle {
+		if cn.rested.Before(then) {
+			cn.nc.Close()
+		} else {
+			keep = append(keep, cn)
+		}
+	}
+	clear(e.idle[len(keep):])
+	e.idle = keep
+	return len(keep) == 0 && e.used.Before(then)
+}
+
+func (e *Endpoint) unusedSince(then time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.idle) == 0 && e.used.Before(then)
+}
+
+// connect makes a new connection, TLS included, within the call's time.
+func (c *Client) connect(call *Call) (*conn, error) {
+	ctx, stop := context.WithTimeout(context.Background(), or(call.Connect, DefaultConnectTimeout))
+	defer stop()
+	if err := call.Cancel.dialling(stop); err != nil {
+		return nil, err
+	}
+	defer call.Cancel.dialling(nil)
+	e := call.Endpoint
+	nc, err := c.dial(ctx, e)
+	if err == nil && e.secure {
+		nc, err = c.handshake(ctx, e, nc)
+	}
+	if cause := call.Cancel.Cause(); cause != nil {
+		if err == nil {
+			nc.Close()
+		}
+		return nil, cause
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &conn{nc: nc, endpoint: e}, nil
+}
+
+func (c *Client) handshake(ctx context.Context, e *Endpoint, raw net.Conn) (net.Conn, error) {
+	tc := tls.Client(raw, &tls.Config{
+		ServerName:         e.hostname,
+		RootCAs:            c.cfg.RootCAs,
+		MinVersion:         tls.VersionTLS12,
+		NextProtos:         []string{"http/1.1"},
+		ClientSessionCache: e.sessions,
+	})
+	if err := tc.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		if ctx.Err() != nil {
+			return nil, fault.New(fault.UpstreamTimeout, "The TLS handshake with the provider was not done in time.", err)
+		}
+		return nil, fault.New(fault.UpstreamUnreachable, "The TLS handshake with the provider failed.", err)
+	}
+	return tc, nil
+}
