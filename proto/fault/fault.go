@@ -36,7 +36,27 @@ type Fault struct {
 	Param string
 	// Fields lists what is wrong where, for forms and config.
 	Fields []Field
+	// Status and Code stand in place of the kind's when set: a provider's
+	// refusal keeps the status and code that SDKs know.
+	Status int
+	Code   string
 	cause  error
+}
+
+// HTTPStatus is the status that the caller gets.
+func (f *Fault) HTTPStatus() int {
+	if f.Status != 0 {
+		return f.Status
+	}
+	return f.Kind.Status
+}
+
+// PublicCode is the code that the caller gets.
+func (f *Fault) PublicCode() string {
+	if f.Code != "" {
+		return f.Code
+	}
+	return f.Kind.Code
 }
 
 // Field is one thing that is wrong in a request.
