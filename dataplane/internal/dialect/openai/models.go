@@ -1,0 +1,28 @@
+package openai
+
+// Model is an entry of the list of models.
+type Model struct {
+	ID      string
+	OwnedBy string
+}
+
+// AppendModel writes one model.
+func AppendModel(b []byte, m Model) []byte {
+	b = append(b, `{"id":`...)
+	b = appendString(b, m.ID)
+	b = append(b, `,"object":"model","created":0,"owned_by":`...)
+	b = appendString(b, m.OwnedBy)
+	return append(b, '}')
+}
+
+// AppendModels writes the list of models.
+func AppendModels(b []byte, models []Model) []byte {
+	b = append(b, `{"object":"list","data":[`...)
+	for i, m := range models {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendModel(b, m)
+	}
+	return append(b, "]}"...)
+}

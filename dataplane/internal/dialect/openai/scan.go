@@ -1,0 +1,383 @@
+package openai
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep values may nest: the same as in encoding/json.
+const maxDepth = 10000
+
+// scanner walks over JSON and checks every byte of it, without allocating. It
+// accepts exactly what encoding/json accepts; a fuzz test holds it to that.
+type scanner struct {
+	b []byte
+	i int
+	// depth counts open objects and arrays; the bit of each says "object".
+	depth int
+	kinds [maxDepth/64 + 1]uint64
+}
+
+// Masks for looking at eight bytes at once.
+const (
+	ones    = 0x0101010101010101
+	highs   = 0x8080808080808080
+	quotes  = '"' * ones
+	slashes = '\\' * ones
+	blanks  = ' ' * ones
+)
+
+// span is a piece of the text, b[start:end]. A string's includes its quotes.
+type span struct{ start, end int }
+
+func (p span) of(b []byte) []byte { return b[p.start:p.end] }
+
+// ws passes over white space and gives the byte after it, 0 at the end.
+func (s *scanner) ws() byte {
+	for s.i < len(s.b) {
+		switch c := s.b[s.i]; c {
+		case ' ', '\n', '\t', '\r':
+			s.i++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// str passes over a string that starts here.
+func (s *scanner) str() (p span, escaped, ok bool) {
+	b, i := s.b, s.i+1
+	start := s.i
+	for {
+		for i+8 <= len(b) {
+			x := binary.LittleEndian.Uint64(b[i:])
+			q, e := x^quotes, x^slashes
+			// A high bit is set for a quote, a backslash or a control character.
+			// Borrows can set false ones, but only above a true one.
+			m := ((q - ones) &^ q) | ((e - ones) &^ e) | ((x - blanks) &^ x)
+			if m &= highs; m != 0 {
+				i += bits.TrailingZeros64(m) >> 3
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			s.i = i
+			return span{}, false, false
+		}
+		switch c := b[i]; {
+		case c == '"':
+			s.i = i + 1
+			return span{start, s.i}, escaped, true
+		case c == '\\':
+			n := escapeLen(b[i:])
+			if n == 0 {
+				s.i = i
+				return span{}, false, false
+			}
+			escaped = true
+			i += n
+		case c < ' ':
+			s.i = i
+			return span{}, false, false
+		default:
+			i++
+		}
+	}
+}
+
+// escapeLen is the length of the escape that b starts with, 0 when it is none.
+func escapeLen(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if _, ok := hex4(b[2:]); ok {
+			return 6
+		}
+	}
+	return 0
+}
+
+func hex4(b []byte) (rune, bool) {
+	if len(b) < 4 {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// number passes over a number that starts here.
+func (s *scanner) number() bool {
+	if s.b[s.i] == '-' {
+		s.i++
+	}
+	if s.i < len(s.b) && s.b[s.i] == '0' {
+		s.i++
+	} else if !s.digits() {
+		return false
+	}
+	if s.i < len(s.b) && s.b[s.i] == '.' {
+		s.i++
+		if !s.digits() {
+			return false
+		}
+	}
+	if s.i < len(s.b) && (s.b[s.i] == 'e' || s.b[s.i] == 'E') {
+		s.i++
+		if s.i < len(s.b) && (s.b[s.i] == '+' || s.b[s.i] == '-') {
+			s.i++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+func (s *scanner) digits() bool {
+	start := s.i
+	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
+		s.i++
+	}
+	return s.i > start
+}
+
+func (s *scanner) literal(want string) bool {
+	if len(s.b)-s.i < len(want) || string(s.b[s.i:s.i+len(want)]) != want {
+		return false
+	}
+	s.i += len(want)
+	return true
+}
+
+func (s *scanner) push(object bool) bool {
+	if s.depth++; s.depth > maxDepth {
+		return false
+	}
+	bit := uint64(1) << (s.depth & 63)
+	if object {
+		s.kinds[s.depth>>6] |= bit
+	} else {
+		s.kinds[s.depth>>6] &^= bit
+	}
+	return true
+}
+
+func (s *scanner) inObject() bool { return s.kinds[s.depth>>6]>>(s.depth&63)&1 == 1 }
+
+// key passes over a name and its colon.
+func (s *scanner) key() (p span, escaped, ok bool) {
+	if s.ws() != '"' {
+		return span{}, false, false
+	}
+	p, escaped, ok = s.str()
+	if !ok || s.ws() != ':' {
+		return span{}, false, false
+	}
+	s.i++
+	return p, escaped, true
+}
+
+// value passes over any value. It keeps its own stack, so that deep nesting
+// costs bits and not stack frames.
+func (s *scanner) value() (span, bool) {
+	c := s.ws()
+	p := span{start: s.i}
+	base := s.depth
+	for {
+		opened := false
+		switch c {
+		case '{', '[':
+			if !s.push(c == '{') {
+				return p, false
+			}
+			s.i++
+			opened = true
+		default:
+			if !s.scalar(c) {
+				return p, false
+			}
+		}
+		if !s.closeAll(base, opened) {
+			return p, false
+		}
+		if s.depth == base {
+			p.end = s.i
+			return p, true
+		}
+		c = s.ws()
+	}
+}
+
+func (s *scanner) scalar(c byte) bool {
+	switch c {
+	case '"':
+		_, _, ok := s.str()
+		return ok
+	case 't':
+		return s.literal("true")
+	case 'f':
+		return s.literal("false")
+	case 'n':
+		return s.literal("null")
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return s.number()
+	}
+	return false
+}
+
+// closeAll goes on after a value or an opening bracket: it closes what ends
+// here, and stops where the next value starts or base is reached.
+func (s *scanner) closeAll(base int, opened bool) bool {
+	for s.depth > base {
+		object := s.inObject()
+		c := s.ws()
+		switch {
+		case object && c == '}', !object && c == ']':
+			s.i++
+			s.depth--
+			opened = false
+			continue
+		case opened:
+		case c == ',':
+			s.i++
+		default:
+			return false
+		}
+		if object {
+			_, _, ok := s.key()
+			return ok
+		}
+		return true
+	}
+	return true
+}
+
+// member walks an object from the inside: call it with first set after the
+// opening brace, read the value, and call it again until more is false.
+func (s *scanner) member(first bool) (key span, escaped, more, ok bool) {
+	c := s.ws()
+	if c == '}' {
+		s.i++
+		s.depth--
+		return span{}, false, false, true
+	}
+	if !first {
+		if c != ',' {
+			return span{}, false, false, false
+		}
+		s.i++
+	}
+	key, escaped, ok = s.key()
+	return key, escaped, ok, ok
+}
+
+// element walks an array as member walks an object.
+func (s *scanner) element(first bool) (more, ok bool) {
+	c := s.ws()
+	if c == ']' {
+		s.i++
+		s.depth--
+		return false, true
+	}
+	if first {
+		return true, true
+	}
+	if c != ',' {
+		return false, false
+	}
+	s.i++
+	return true, true
+}
+
+// open enters an object or array that starts here.
+func (s *scanner) open(c byte) bool {
+	if s.ws() != c || !s.push(c == '{') {
+		return false
+	}
+	s.i++
+	return true
+}
+
+// end reports whether only white space is left.
+func (s *scanner) end() bool { s.ws(); return s.i == len(s.b) }
+
+// unescape appends the text of a string's inside as encoding/json reads it,
+// invalid UTF-8 aside, which stays as it is.
+func unescape(dst, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		c := raw[i]
+		if c != '\\' || i+1 >= len(raw) {
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		if raw[i+1] != 'u' {
+			dst = append(dst, unescaped(raw[i+1]))
+			i += 2
+			continue
+		}
+		r, ok := hex4(raw[i+2:])
+		if !ok {
+			return dst
+		}
+		i += 6
+		if utf16.IsSurrogate(r) {
+			second := rune(utf8.RuneError)
+			if i+1 < len(raw) && raw[i] == '\\' && raw[i+1] == 'u' {
+				second, _ = hex4(raw[i+2:])
+			}
+			if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
+				i += 6
+			}
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst
+}
+
+func unescaped(c byte) byte {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return c
+}
+
+// name gives a key's text; buf is room for keys with escapes. Keys too long
+// for it cannot be one of ours and come back as they are.
+func (s *scanner) name(p span, escaped bool, buf *[64]byte) []byte {
+	raw := s.b[p.start+1 : p.end-1]
+	if !escaped || len(raw) > 6*len(buf) {
+		return raw
+	}
+	var big [6 * len(buf)]byte
+	n := copy(buf[:], unescape(big[:0], raw))
+	return buf[:n]
+}
