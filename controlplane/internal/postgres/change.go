@@ -11,35 +11,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
+	"github.com/tollgate/tollgate/controlplane/internal/change"
 )
 
-// Actor is who makes a change.
-type Actor struct {
-	Kind      string // "user", "management_key" or "system"
-	ID        string
-	Name      string
-	RequestID string
-	ClientIP  string
-}
-
-// Entry says what a change did, for the audit trail.
-type Entry struct {
-	Action       string // "api_key.revoke"
-	ResourceKind string
-	ResourceID   string
-	// Detail holds what changed; never a secret.
-	Detail map[string]any
-}
-
-// Resource is a config resource that a change produced. A nil Payload is a
-// tombstone. Urgent ones are also sent on the priority subject.
-type Resource struct {
-	Kind    configv1.Kind
-	ID      string
-	Payload []byte
-	Urgent  bool
-}
+// The vocabulary of changes lives where noun packages can use it too.
+type (
+	Actor    = change.Actor
+	Entry    = change.Entry
+	Resource = change.Resource
+)
 
 // Recorder writes the audit entry and the outbox rows of a change into the
 // change's own transaction, so that neither exists without the other.
