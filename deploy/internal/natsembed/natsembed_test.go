@@ -1,0 +1,96 @@
+package natsembed
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+func connect(t *testing.T, s *Server) (*nats.Conn, jetstream.JetStream) {
+	t.Helper()
+	nc, err := nats.Connect("", s.Option())
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nc, js
+}
+
+func TestInProcessKeepsStreamsBetweenRuns(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Start(Config{StoreDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, js := connect(t, s)
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), "s.a", []byte("kept")); err != nil {
+		t.Fatal(err)
+	}
+	nc.Close()
+	s.Stop()
+
+	if s, err = Start(Config{StoreDir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	nc, js = connect(t, s)
+	defer nc.Close()
+	stream, err := js.Stream(t.Context(), "S")
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := stream.GetLastMsgForSubject(t.Context(), "s.a")
+	if err != nil || string(msg.Data) != "kept" {
+		t.Fatalf("got %v, %v", msg, err)
+	}
+}
+
+func TestNoListenerUnlessAsked(t *testing.T) {
+	s, err := Start(Config{StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	if a := s.s.Addr(); a != nil {
+		t.Errorf("listens on %v", a)
+	}
+}
+
+func TestListensWhenAsked(t *testing.T) {
+	s, err := Start(Config{StoreDir: t.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.Close()
+}
+
+func TestEveryWriteIsSynced(t *testing.T) {
+	opts, err := options(Config{StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !opts.SyncAlways || opts.JetStreamMaxStore != maxStore {
+		t.Errorf("sync always %v, cap %d", opts.SyncAlways, opts.JetStreamMaxStore)
+	}
+}
+
+func TestBadListenAddress(t *testing.T) {
+	for _, a := range []string{"nonsense", "127.0.0.1:x"} {
+		if _, err := Start(Config{StoreDir: t.TempDir(), Listen: a}); err == nil || !strings.Contains(err.Error(), "listen address") {
+			t.Errorf("%s: got %v", a, err)
+		}
+	}
+}
