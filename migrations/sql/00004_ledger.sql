@@ -146,11 +146,24 @@ CREATE TABLE usage_watermark (
   PRIMARY KEY (data_plane_id, epoch)
 );
 
+-- What data planes sent and the ledger could not take as it was sent, each
+-- once. Anything here is a defect to look into; nothing vanishes in silence.
+CREATE TABLE usage_aside (
+  sha256   bytea PRIMARY KEY,
+  subject  text NOT NULL,
+  reason   text NOT NULL,
+  payload  bytea NOT NULL,
+  times    bigint NOT NULL DEFAULT 1,
+  first_at timestamptz NOT NULL DEFAULT now(),
+  last_at  timestamptz NOT NULL DEFAULT now()
+);
+
 GRANT SELECT ON usage_event, usage_hour, usage_day TO tollgate_app;
+GRANT SELECT, INSERT, UPDATE ON usage_aside TO tollgate_system;
 GRANT SELECT, INSERT ON usage_event TO tollgate_system;
 GRANT SELECT, INSERT, UPDATE ON usage_hour, usage_day, usage_watermark TO tollgate_system;
 GRANT SELECT ON member, project TO tollgate_system;
 
 -- +goose Down
-DROP TABLE usage_watermark, usage_day, usage_hour, usage_event;
+DROP TABLE usage_aside, usage_watermark, usage_day, usage_hour, usage_event;
 DROP FUNCTION ensure_usage_days(date, date);
