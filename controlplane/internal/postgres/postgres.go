@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -121,10 +122,33 @@ func (db *DB) SystemConn(ctx context.Context) (*pgxpool.Conn, error) {
 }
 
 func inTx(ctx context.Context, pool *pgxpool.Pool, opts pgx.TxOptions, fn func(Tx) error) error {
-	if err := pgx.BeginTxFunc(ctx, pool, opts, fn); err != nil {
+	tx, err := pool.BeginTx(ctx, opts)
+	if err != nil {
 		return translate(err)
 	}
+	// Does nothing after a commit. When ctx has ended, the connection is
+	// dropped instead, and the server rolls back by itself.
+	defer tx.Rollback(ctx)
+	if err := fn(tx); err != nil {
+		return translate(err)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return translate(&commitError{err})
+	}
 	return nil
+}
+
+// commitError is a commit that failed. Unless the server said so itself,
+// nobody knows whether it took effect.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return "commit: " + e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }
+
+// OutcomeUnknown reports whether the change may have been made all the same.
+func (e *commitError) OutcomeUnknown() bool {
+	_, answered := errors.AsType[*pgconn.PgError](e.err)
+	return !answered && !errors.Is(e.err, pgx.ErrTxCommitRollback) && !pgconn.SafeToRetry(e.err)
 }
 
 // ErrNotFound says that there is no such row for this tenant.
@@ -157,7 +181,8 @@ func translate(err error) error {
 		return fault.New(fault.DatabaseDown, "", err)
 	}
 	var netErr net.Error
-	if errors.As(err, &netErr) || pgconn.SafeToRetry(err) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.As(err, &netErr) || pgconn.SafeToRetry(err) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return fault.New(fault.DatabaseDown, "", err)
 	}
 	return err
