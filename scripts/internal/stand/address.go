@@ -8,10 +8,10 @@ import (
 	"strconv"
 )
 
-// freeAddr finds a loopback address that processes can be killed and started
+// FreeAddr finds a loopback address that processes can be killed and started
 // again on: its port is outside the range from which the kernel takes ports
 // for outgoing connections, so that nothing sits on it in between.
-func freeAddr() (string, error) {
+func FreeAddr() (string, error) {
 	for range 200 {
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(15000+rand.IntN(15000)))
 		l, err := net.Listen("tcp", addr)

@@ -70,7 +70,8 @@ func (a *API) Raw(ctx context.Context, method, path string, in any) ([]byte, err
 	return body, nil
 }
 
-func post(ctx context.Context, url, key string, body []byte) (*http.Response, error) {
+// Post sends a JSON body with a key as bearer and returns the open response.
+func Post(ctx context.Context, url, key string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, "POST", url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err

@@ -15,9 +15,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"time"
 
+	"github.com/tollgate/tollgate/proto/id"
 	"github.com/tollgate/tollgate/proto/seal"
 	"github.com/tollgate/tollgate/proto/secretkey"
 	"github.com/tollgate/tollgate/scripts/fakeprovider"
@@ -145,7 +145,7 @@ func (s *Stand) spec(name, path string, env map[string]string, args ...string) p
 }
 
 func (s *Stand) startNATS(ctx context.Context) error {
-	addr, err := freeAddr()
+	addr, err := FreeAddr()
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (s *Stand) secrets() (env map[string]string, err error) {
 }
 
 func (s *Stand) startControl(ctx context.Context) error {
-	addr, err := freeAddr()
+	addr, err := FreeAddr()
 	if err != nil {
 		return err
 	}
@@ -230,15 +230,15 @@ func (s *Stand) startPlanes(ctx context.Context) error {
 // NewPlane makes another data plane without starting it. It is stopped with
 // the stand only when it is added to Planes.
 func (s *Stand) NewPlane(extra map[string]string) (*Plane, error) {
-	addr, err := freeAddr()
+	addr, err := FreeAddr()
 	if err != nil {
 		return nil, err
 	}
-	ops, err := freeAddr()
+	ops, err := FreeAddr()
 	if err != nil {
 		return nil, err
 	}
-	p := &Plane{ID: "dpl_" + strconv.FormatInt(time.Now().UnixNano(), 36), Addr: addr, OpsAddr: ops}
+	p := &Plane{ID: id.New(id.DataPlane), Addr: addr, OpsAddr: ops}
 	env := map[string]string{
 		"TOLLGATE_NATS_URL":                   s.NATSURL,
 		"TOLLGATE_GATEWAY_ADDR":               addr,
@@ -256,6 +256,23 @@ func (s *Stand) NewPlane(extra map[string]string) (*Plane, error) {
 	spec.Ready = func(ctx context.Context) error { return get(ctx, "http://"+addr+"/readyz") }
 	p.Process = proc.New(spec)
 	return p, nil
+}
+
+// Lonely makes a data plane without anything around it but a snapshot: the
+// addresses it is told of lead nowhere. It is not started.
+func Lonely(cfg Config, snapshot string) (*Plane, error) {
+	nowhere, err := FreeAddr()
+	if err != nil {
+		return nil, err
+	}
+	s := &Stand{cfg: cfg, NATSURL: "nats://" + nowhere}
+	if err := s.mkdirs(); err != nil {
+		return nil, err
+	}
+	if _, err := s.secrets(); err != nil {
+		return nil, err
+	}
+	return s.NewPlane(map[string]string{"TOLLGATE_SNAPSHOT": snapshot})
 }
 
 // Addrs are where the data planes serve calls.

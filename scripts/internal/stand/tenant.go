@@ -106,5 +106,5 @@ func (s *Stand) AwaitLive(ctx context.Context, t *Tenant, change int64) error {
 
 // Call sends one chat request to a data plane and returns the open response.
 func (t *Tenant) Call(ctx context.Context, addr string, body []byte) (*http.Response, error) {
-	return post(ctx, "http://"+addr+"/v1/chat/completions", t.Key, body)
+	return Post(ctx, "http://"+addr+"/v1/chat/completions", t.Key, body)
 }

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/tollgate/tollgate/scripts/internal/proc"
+	"github.com/tollgate/tollgate/scripts/internal/stand"
+	"github.com/tollgate/tollgate/scripts/loadgen"
+)
+
+// benchCase is one shape of request and answer.
+type benchCase struct {
+	name      string
+	body      int
+	directive string
+	stream    bool
+	// mark is the most that the ratio to nginx may be.
+	mark float64
+}
+
+// The answers' sizes leave room for JSON around the text.
+func benchCases() []benchCase {
+	return []benchCase{
+		{"1 KB / 1 KB", 1_000, "size=600", false, 2.2},
+		{"30 KB / 10 KB", 30_000, "size=9800", false, 1.6},
+		{"stream of 100 events", 1_000, "events=100,size=800", true, 1.8},
+	}
+}
+
+type gateway struct {
+	name          string
+	process       *proc.Process
+	plain, stream string
+}
+
+// sample is one measurement.
+type sample struct {
+	cpuUS  float64 // per request
+	rps    float64
+	busy   float64 // share of its core
+	p50    int64
+	p99    int64
+	rssMiB float64
+}
+
+// CaseReport has the medians of one case.
+type CaseReport struct {
+	Name     string                   `json:"name"`
+	Gateways map[string]GatewayReport `json:"gateways"`
+	// Ratio of Tollgate's processor time to nginx's, and what it may be.
+	Ratio float64 `json:"ratio"`
+	Mark  float64 `json:"mark"`
+}
+
+// GatewayReport has one gateway's medians.
+type GatewayReport struct {
+	CPUPerRequestUS float64 `json:"cpu_us_per_request"`
+	RPS             float64 `json:"rps"`
+	Busy            float64 `json:"busy"`
+	P50US           int64   `json:"p50_us"`
+	P99US           int64   `json:"p99_us"`
+	RSSMiB          float64 `json:"rss_mib"`
+}
+
+type bencher struct {
+	s        settings
+	key      string
+	gateways []gateway
+	seed     uint64
+}
+
+// measure runs all cases on all gateways, in another order each round, so that
+// a machine that slows down slows all of them.
+func (b *bencher) measure(ctx context.Context, progress io.Writer) ([]CaseReport, error) {
+	type cell struct{ c, g int }
+	cases := benchCases()
+	samples := map[cell][]sample{}
+	for round := range b.s.rounds {
+		var cells []cell
+		for c := range cases {
+			for g := range b.gateways {
+				cells = append(cells, cell{c, g})
+			}
+		}
+		rand.Shuffle(len(cells), func(i, j int) { cells[i], cells[j] = cells[j], cells[i] })
+		for _, at := range cells {
+			m, err := b.one(ctx, cases[at.c], b.gateways[at.g])
+			if err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", cases[at.c].name, b.gateways[at.g].name, err)
+			}
+			fmt.Fprintf(progress, "round %d/%d  %-22s %-9s %8.1f µs  %8.0f/s  busy %3.0f %%\n",
+				round+1, b.s.rounds, cases[at.c].name, b.gateways[at.g].name, m.cpuUS, m.rps, 100*m.busy)
+			samples[at] = append(samples[at], m)
+		}
+	}
+	var out []CaseReport
+	for c, bc := range cases {
+		r := CaseReport{Name: bc.name, Mark: bc.mark, Gateways: map[string]GatewayReport{}}
+		for g, gw := range b.gateways {
+			r.Gateways[gw.name] = medians(samples[cell{c, g}])
+		}
+		r.Ratio = r.Gateways["tollgate"].CPUPerRequestUS / r.Gateways["nginx"].CPUPerRequestUS
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// load sends one case for a while.
+func (b *bencher) load(ctx context.Context, c benchCase, g gateway, d time.Duration) (*loadgen.Result, error) {
+	b.seed++
+	target := g.plain
+	if c.stream {
+		target = g.stream
+	}
+	r, err := loadgen.Run(ctx, loadgen.Options{Targets: []string{target}, Key: b.key, Conns: b.s.conns, Duration: d, Seed: b.seed,
+		Requests: []loadgen.Request{{Name: c.name, Stream: c.stream, Body: loadgen.ChatBody(stand.Route, c.directive, c.stream, c.body)}}})
+	if err != nil {
+		return nil, err
+	}
+	if k := r.Kinds[c.name]; k.OK != k.Requests || k.OK == 0 {
+		return nil, fmt.Errorf("%d of %d requests failed: status %v, failures %v, codes %v", k.Requests-k.OK, k.Requests, k.Status, k.Failures, k.Codes)
+	}
+	return r, nil
+}
+
+func (b *bencher) one(ctx context.Context, c benchCase, g gateway) (m sample, err error) {
+	if _, err := b.load(ctx, c, g, 500*time.Millisecond); err != nil { // warm up
+		return m, err
+	}
+	before, err1 := g.process.CPU()
+	r, err2 := b.load(ctx, c, g, b.s.duration)
+	after, err3 := g.process.CPU()
+	rss, err4 := g.process.RSS()
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return m, err
+	}
+	k := r.Kinds[c.name]
+	used := after - before
+	return sample{
+		cpuUS: float64(used.Microseconds()) / float64(k.Requests), rps: r.RPS, busy: used.Seconds() / r.Seconds,
+		p50: k.Latency.P50, p99: k.Latency.P99, rssMiB: float64(rss) / (1 << 20),
+	}, nil
+}
+
+func medians(s []sample) GatewayReport {
+	return GatewayReport{
+		CPUPerRequestUS: median(s, func(m sample) float64 { return m.cpuUS }),
+		RPS:             median(s, func(m sample) float64 { return m.rps }),
+		Busy:            median(s, func(m sample) float64 { return m.busy }),
+		P50US:           median(s, func(m sample) int64 { return m.p50 }),
+		P99US:           median(s, func(m sample) int64 { return m.p99 }),
+		RSSMiB:          median(s, func(m sample) float64 { return m.rssMiB }),
+	}
+}
+
+func median[T int64 | float64](s []sample, of func(sample) T) T {
+	var v []T
+	for _, m := range s {
+		v = append(v, of(m))
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+func printCases(w io.Writer, cases []CaseReport) {
+	if len(cases) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%-22s %12s %12s %12s %8s %8s\n", "µs of CPU per request", "provider", "nginx", "tollgate", "ratio", "mark")
+	for _, c := range cases {
+		verdict := "ok"
+		if c.Ratio > c.Mark {
+			verdict = "ABOVE"
+		}
+		fmt.Fprintf(w, "%-22s %12.1f %12.1f %12.1f %7.2fx ≤%4.1fx %s\n", c.Name, c.Gateways["provider"].CPUPerRequestUS,
+			c.Gateways["nginx"].CPUPerRequestUS, c.Gateways["tollgate"].CPUPerRequestUS, c.Ratio, c.Mark, verdict)
+	}
+	for _, c := range cases {
+		t, n := c.Gateways["tollgate"], c.Gateways["nginx"]
+		fmt.Fprintf(w, "%-22s tollgate %.0f/s busy %.0f %% p50 %d µs p99 %d µs %.0f MiB; nginx %.0f/s busy %.0f %% p50 %d µs p99 %d µs %.0f MiB\n",
+			c.Name, t.RPS, 100*t.Busy, t.P50US, t.P99US, t.RSSMiB, n.RPS, 100*n.Busy, n.P50US, n.P99US, n.RSSMiB)
+	}
+}
