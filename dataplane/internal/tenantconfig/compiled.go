@@ -1,0 +1,138 @@
+package tenantconfig
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/tollgate/tollgate/proto/fault"
+	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
+)
+
+// Key is what an API key's hash stands for.
+type Key struct {
+	ID        string
+	ProjectID string
+	// Tenant owns the key; never nil.
+	Tenant *Tenant
+	// ExpiresAtUnix is 0 for a key that does not expire.
+	ExpiresAtUnix int64
+	// PreviousValidUntilUnix is not 0 when the hash is the one from before the
+	// last rotation: it is good until then.
+	PreviousValidUntilUnix int64
+	Revoked                bool
+	// AllowedRoutes are the only routes the key may call; empty means all.
+	// Shared: not to be changed.
+	AllowedRoutes []string
+}
+
+// Compiled is one tenant's config at one revision. It never changes; a request
+// pins it once and uses it to its end.
+type Compiled struct {
+	ID        string
+	Slug      string
+	Suspended bool
+	// Revision is the newest change among the tenant's resources other than
+	// keys.
+	Revision uint64
+	routes   map[string]*Route
+	builtIn  map[string]*Route
+}
+
+// Route finds what a caller's "model" names: the tenant's own routes first,
+// then those of the built-in catalogue.
+func (c *Compiled) Route(name string) (*Route, bool) {
+	if r, ok := c.routes[name]; ok {
+		return r, true
+	}
+	r, ok := c.builtIn[name]
+	return r, ok
+}
+
+// Routes lists all routes that the tenant can call, by name.
+func (c *Compiled) Routes() []RouteInfo {
+	all := maps.Clone(c.builtIn)
+	if all == nil {
+		all = make(map[string]*Route, len(c.routes))
+	}
+	maps.Copy(all, c.routes)
+	infos := make([]RouteInfo, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		r := all[name]
+		info := RouteInfo{Name: name, BuiltIn: r.BuiltIn, CreatedAtUnix: r.CommittedAtUnix}
+		if len(r.Targets) > 0 {
+			info.Provider, info.ProviderModel = r.Targets[0].Provider, r.Targets[0].ProviderModel
+		}
+		infos = append(infos, info)
+	}
+	return infos
+}
+
+// RouteInfo is a route as the models list shows it.
+type RouteInfo struct {
+	Name          string
+	Provider      string
+	ProviderModel string
+	BuiltIn       bool
+	// CreatedAtUnix is when the route was last changed.
+	CreatedAtUnix int64
+}
+
+// Route is the compiled form of what a caller's "model" names.
+type Route struct {
+	Name string
+	// ID is the route's id; for a built-in route the catalogue id.
+	ID              string
+	BuiltIn         bool
+	CommittedAtUnix int64
+	// Targets in order; at least one.
+	Targets []Target
+}
+
+// Target is one thing to call, with all that the call needs.
+type Target struct {
+	// Fault is set when the target cannot be called: what it refers to is
+	// missing, or its credential does not open.
+	Fault *fault.Fault
+
+	ModelID       string
+	Provider      string
+	ProviderModel string
+	CredentialID  string
+	BaseURL       string
+	AuthStyle     configv1.AuthStyle
+	AuthHeader    string
+	Secret        Secret
+	// Limits in milliseconds; 0 means the data plane's default.
+	ConnectTimeoutMs   uint32
+	FirstByteTimeoutMs uint32
+	IdleTimeoutMs      uint32
+	// CostPrices are what the provider charges, SellPrices what the tenant
+	// pays; empty SellPrices mean the cost. Choose with money.Effective.
+	CostPrices   []*configv1.Price
+	SellPrices   []*configv1.Price
+	UnknownPrice configv1.UnknownPrice
+}
+
+// Secret is a provider's secret that no log, error or encoder shows.
+type Secret struct{ plain string }
+
+// NewSecret wraps a provider's secret.
+func NewSecret(plain string) Secret { return Secret{plain} }
+
+const redacted = "[redacted]"
+
+// Reveal gives the secret, for the header that carries it and nothing else.
+func (s Secret) Reveal() string { return s.plain }
+
+// String hides the secret.
+func (s Secret) String() string { return redacted }
+
+// GoString hides the secret.
+func (s Secret) GoString() string { return redacted }
+
+// LogValue hides the secret.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText hides the secret.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
