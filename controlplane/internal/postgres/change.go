@@ -152,3 +152,11 @@ func one(n int64, err error) error {
 	}
 	return err
 }
+
+// Write records an audit entry and the resources that go with it.
+func (r *Recorder) Write(ctx context.Context, rec change.Record) error {
+	if err := r.Audit(ctx, rec.Entry); err != nil {
+		return err
+	}
+	return r.Publish(ctx, rec.Resources...)
+}

@@ -1,0 +1,255 @@
+// Package credential owns what a tenant needs to reach a provider: the address,
+// how the secret is sent, and the secret itself, which is kept under envelope
+// encryption and leaves only sealed to the data planes' key. It never gives a
+// secret back to anybody, and knows neither rows nor HTTP.
+package credential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tollgate/tollgate/controlplane/internal/change"
+	"github.com/tollgate/tollgate/controlplane/internal/seal"
+	"github.com/tollgate/tollgate/proto/configcheck"
+	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/id"
+	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
+)
+
+// Credential is a provider's endpoint with its secret at rest.
+type Credential struct {
+	ID, TenantID       string
+	Name, Provider     string
+	BaseURL            string
+	AuthStyle          string
+	AuthHeader         string
+	SecretHint         string
+	Secret             seal.Sealed
+	ConnectTimeoutMS   int
+	FirstByteTimeoutMS int
+	IdleTimeoutMS      int
+	Version            int64
+	CreatedAt          time.Time
+}
+
+// HasSecret says whether a secret is kept.
+func (c *Credential) HasSecret() bool { return len(c.Secret.Ciphertext) > 0 }
+
+// Input is what a caller sends to make or change a credential; nil means: as
+// it is, or the preset's.
+type Input struct {
+	Name, BaseURL, AuthStyle, AuthHeader, Secret        *string
+	ConnectTimeoutMS, FirstByteTimeoutMS, IdleTimeoutMS *int
+}
+
+// Store keeps credentials. Each change is one transaction with its audit entry
+// and its config resource; change ids are 0 when data planes need not know.
+type Store interface {
+	Credentials(ctx context.Context, tenantID, after string, limit int) ([]Credential, error)
+	Credential(ctx context.Context, tenantID, credentialID string) (Credential, error)
+	CreateCredential(ctx context.Context, tenantID string, by change.Actor, c Credential, rec change.Record) (Credential, int64, error)
+	// UpdateCredential locks the row, lets edit change it, and writes it. match
+	// is the version the caller saw, or 0.
+	UpdateCredential(ctx context.Context, tenantID string, by change.Actor, credentialID string, match int64, edit func(*Credential) (change.Record, error)) (Credential, int64, error)
+	DeleteCredential(ctx context.Context, tenantID string, by change.Actor, credentialID string, match int64) (int64, error)
+}
+
+// Vault keeps secrets at rest; *seal.Box is one.
+type Vault interface {
+	Seal(ctx context.Context, tenantID, id string, secret []byte) (seal.Sealed, error)
+	Open(ctx context.Context, tenantID, id string, s seal.Sealed) ([]byte, error)
+}
+
+// Transport seals secrets to the data planes; *proto/seal.PublicKey is one.
+type Transport interface {
+	Seal(tenantID, resourceID string, secret []byte) ([]byte, error)
+}
+
+// Service decides about credentials.
+type Service struct {
+	Store
+	vault     Vault
+	transport Transport
+	allowHTTP bool
+}
+
+// NewService keeps secrets in vault and seals them to transport. Plain http
+// addresses are refused unless allowHTTP, which is for operators who allow
+// networks of their own.
+func NewService(s Store, v Vault, t Transport, allowHTTP bool) *Service {
+	return &Service{Store: s, vault: v, transport: t, allowHTTP: allowHTTP}
+}
+
+// Create stores a credential. What the input leaves out comes from the
+// provider's preset.
+func (s *Service) Create(ctx context.Context, tenantID string, by change.Actor, provider string, in Input) (Credential, int64, error) {
+	preset, known := PresetOf(provider)
+	c := Credential{
+		ID: id.New(id.Credential), TenantID: tenantID, Provider: provider,
+		BaseURL: preset.BaseURL, AuthStyle: preset.AuthStyle, AuthHeader: preset.AuthHeader,
+	}
+	if !configcheck.ValidProvider(provider) {
+		return Credential{}, 0, invalid("body.provider", "must be at most 63 of a-z, 0-9 and -", "")
+	}
+	if !known && (in.BaseURL == nil || *in.BaseURL == "") {
+		return Credential{}, 0, invalid("body.base_url", "is missing", "This provider has no preset: give the address up to and including the version, such as https://llm.example.com/v1.")
+	}
+	rec, err := s.apply(ctx, &c, in)
+	if err != nil {
+		return Credential{}, 0, err
+	}
+	rec.Entry.Action = "credential.create"
+	return s.CreateCredential(ctx, tenantID, by, c, rec)
+}
+
+// Update changes a credential.
+func (s *Service) Update(ctx context.Context, tenantID string, by change.Actor, credentialID string, match int64, in Input) (Credential, int64, error) {
+	return s.UpdateCredential(ctx, tenantID, by, credentialID, match, func(c *Credential) (change.Record, error) {
+		moved := in.BaseURL != nil && *in.BaseURL != c.BaseURL
+		if moved && c.HasSecret() && in.Secret == nil && (in.AuthStyle == nil || *in.AuthStyle != None) {
+			return change.Record{}, invalid("body.secret", "a new address needs the secret again", "Send the secret together with base_url, so that a stored secret is never sent elsewhere.")
+		}
+		return s.apply(ctx, c, in)
+	})
+}
+
+// apply puts the input into c and makes the record of the change.
+func (s *Service) apply(ctx context.Context, c *Credential, in Input) (change.Record, error) {
+	changed := set(c, in)
+	if strings.TrimSpace(c.Name) == "" {
+		return change.Record{}, invalid("body.name", "is missing", "")
+	}
+	if err := s.checkURL(c); err != nil {
+		return change.Record{}, err
+	}
+	secret, err := s.secret(ctx, c, in.Secret)
+	if err != nil {
+		return change.Record{}, err
+	}
+	defer clear(secret)
+	entry := change.Entry{Action: "credential.update", ResourceKind: "credential", ResourceID: c.ID,
+		Detail: map[string]any{"name": c.Name, "provider": c.Provider, "base_url": c.BaseURL, "secret_replaced": in.Secret != nil}}
+	if !changed {
+		return change.Record{Entry: entry}, nil
+	}
+	res, err := s.resource(c, secret)
+	if err != nil {
+		return change.Record{}, err
+	}
+	return change.Record{Entry: entry, Resources: []change.Resource{res}}, nil
+}
+
+// set copies what was given; it reports whether data planes must know.
+func set(c *Credential, in Input) bool {
+	changed := c.Version == 0 || in.Secret != nil
+	if in.Name != nil {
+		c.Name = *in.Name
+	}
+	str := func(to *string, from *string) {
+		if from != nil && *from != *to {
+			*to, changed = *from, true
+		}
+	}
+	num := func(to *int, from *int) {
+		if from != nil && *from != *to {
+			*to, changed = *from, true
+		}
+	}
+	str(&c.BaseURL, in.BaseURL)
+	str(&c.AuthStyle, in.AuthStyle)
+	str(&c.AuthHeader, in.AuthHeader)
+	num(&c.ConnectTimeoutMS, in.ConnectTimeoutMS)
+	num(&c.FirstByteTimeoutMS, in.FirstByteTimeoutMS)
+	num(&c.IdleTimeoutMS, in.IdleTimeoutMS)
+	if c.AuthStyle != Header && in.AuthHeader == nil {
+		c.AuthHeader = ""
+	}
+	return changed
+}
+
+func (s *Service) checkURL(c *Credential) error {
+	if c.BaseURL == "" && c.Provider == configcheck.ProviderDemo {
+		return nil
+	}
+	if err := configcheck.CheckBaseURL(c.BaseURL); err != nil {
+		message := "is not valid"
+		if bad, ok := errors.AsType[*configcheck.Error](err); ok {
+			message = bad.Message
+		}
+		return invalid("body.base_url", message, "Give the address up to and including the version, such as https://api.openai.com/v1.")
+	}
+	if u, err := url.Parse(c.BaseURL); err != nil || (u.Scheme != "https" && !s.allowHTTP) {
+		return invalid("body.base_url", "must start with https://", "Secrets travel encrypted only; the operator can allow http for networks of their own.")
+	}
+	return nil
+}
+
+// secret gives the secret in force, new or kept, and seals a new one at rest.
+func (s *Service) secret(ctx context.Context, c *Credential, given *string) ([]byte, error) {
+	if c.AuthStyle == None {
+		if given != nil && *given != "" {
+			return nil, invalid("body.secret", "is given though auth_style none sends no secret", "Leave the secret out, or choose auth_style bearer or header.")
+		}
+		c.Secret, c.SecretHint = seal.Sealed{}, ""
+		return nil, nil
+	}
+	if given == nil {
+		if !c.HasSecret() {
+			return nil, invalid("body.secret", "is missing", "Paste the key that the provider gave you.")
+		}
+		secret, err := s.vault.Open(ctx, c.TenantID, c.ID, c.Secret)
+		if err != nil {
+			return nil, fmt.Errorf("open credential %s: %w", c.ID, err)
+		}
+		return secret, nil
+	}
+	text := strings.TrimSpace(*given)
+	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, invalid("body.secret", "is empty or holds characters that cannot stand in a header", "Paste the key alone, without quotes or line breaks.")
+	}
+	sealed, err := s.vault.Seal(ctx, c.TenantID, c.ID, []byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("seal credential %s: %w", c.ID, err)
+	}
+	c.Secret, c.SecretHint = sealed, hint(text)
+	return []byte(text), nil
+}
+
+// hint shows the last four characters of secrets that are long enough for it.
+func hint(secret string) string {
+	if len(secret) < 12 {
+		return "…"
+	}
+	return "…" + secret[len(secret)-4:]
+}
+
+func (s *Service) resource(c *Credential, secret []byte) (change.Resource, error) {
+	m := &configv1.Credential{
+		Id: c.ID, Provider: c.Provider, BaseUrl: c.BaseURL, AuthHeader: c.AuthHeader,
+		ConnectTimeoutMs: uint32(c.ConnectTimeoutMS), FirstByteTimeoutMs: uint32(c.FirstByteTimeoutMS), IdleTimeoutMs: uint32(c.IdleTimeoutMS),
+	}
+	switch c.AuthStyle {
+	case Bearer:
+		m.AuthStyle = configv1.AuthStyle_AUTH_STYLE_BEARER
+	case Header:
+		m.AuthStyle = configv1.AuthStyle_AUTH_STYLE_HEADER
+	case None:
+		m.AuthStyle = configv1.AuthStyle_AUTH_STYLE_NONE
+	}
+	if c.AuthStyle != None {
+		sealed, err := s.transport.Seal(c.TenantID, c.ID, secret)
+		if err != nil {
+			return change.Resource{}, fmt.Errorf("seal credential %s to the data planes: %w", c.ID, err)
+		}
+		m.SealedSecret = sealed
+	}
+	return change.NewResource(c.TenantID, configv1.Kind_KIND_CREDENTIAL, c.ID, m)
+}
+
+func invalid(location, message, fix string) error {
+	return fault.New(fault.ValidationFailed, "", nil).WithField(location, message, fix)
+}

@@ -1,0 +1,229 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tollgate/tollgate/controlplane/internal/catalog"
+	"github.com/tollgate/tollgate/controlplane/internal/change"
+	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/id"
+)
+
+// seedLock keeps two starting control planes from seeding at once.
+const seedLock = 7310
+
+const catalogColumns = `catalog_id, provider, provider_model, name, context_window, built_in`
+
+func scanEntry(row pgx.CollectableRow) (e catalog.Entry, err error) {
+	err = row.Scan(&e.ID, &e.Provider, &e.ProviderModel, &e.Name, &e.ContextWindow, &e.BuiltIn)
+	return e, err
+}
+
+// CatalogEntries lists the catalogue by id, with prices; all providers when
+// provider is empty. The catalogue has no tenant.
+func (db *DB) CatalogEntries(ctx context.Context, provider, after string, limit int) (out []catalog.Entry, err error) {
+	err = db.InSystem(ctx, func(tx Tx) error {
+		out, err = all(ctx, tx, scanEntry, `SELECT `+catalogColumns+` FROM catalog_model
+			WHERE listed AND ($1 = '' OR provider = $1) AND catalog_id > $2 ORDER BY catalog_id LIMIT $3`, provider, after, limit)
+		if err != nil {
+			return fmt.Errorf("list catalogue: %w", err)
+		}
+		return withCatalogPrices(ctx, tx, out)
+	})
+	return out, err
+}
+
+func withCatalogPrices(ctx context.Context, tx Tx, entries []catalog.Entry) error {
+	var ids []string
+	for _, e := range entries {
+		ids = append(ids, e.ID)
+	}
+	prices, err := catalogPrices(ctx, tx, ids)
+	if err != nil {
+		return fmt.Errorf("prices of catalogue: %w", err)
+	}
+	for i := range entries {
+		entries[i].Prices = prices[entries[i].ID]
+	}
+	return nil
+}
+
+func lockEntry(ctx context.Context, tx Tx, catalogID string) (catalog.Entry, error) {
+	return get(ctx, tx, scanEntry, `SELECT `+catalogColumns+` FROM catalog_model WHERE catalog_id = $1 FOR UPDATE`, catalogID)
+}
+
+// CreateCatalogEntry adds a model to the catalogue.
+func (db *DB) CreateCatalogEntry(ctx context.Context, by Actor, e catalog.Entry, first *catalog.Price) (catalog.Entry, int64, error) {
+	changeID, err := db.OperatorChange(ctx, "", by, func(tx Tx, r *Recorder) error {
+		if err := insertEntry(ctx, tx, e); err != nil {
+			return err
+		}
+		if first != nil {
+			if err := insertPrice(ctx, tx, first); err != nil {
+				return err
+			}
+			e.Prices = []catalog.Price{*first}
+		}
+		return writeEntry(ctx, tx, r, e, "catalog_model.create", map[string]any{"name": e.Name})
+	})
+	return e, changeID, err
+}
+
+func insertEntry(ctx context.Context, tx Tx, e catalog.Entry) error {
+	_, err := tx.Exec(ctx, `INSERT INTO catalog_model (catalog_id, provider, provider_model, name, context_window, built_in)
+		VALUES ($1, $2, $3, $4, $5, $6)`, e.ID, e.Provider, e.ProviderModel, e.Name, e.ContextWindow, e.BuiltIn)
+	if err != nil {
+		return fmt.Errorf("insert catalogue entry %s: %w", e.ID, err)
+	}
+	return nil
+}
+
+// writeEntry records a change of a catalogue entry whose row is locked.
+func writeEntry(ctx context.Context, tx Tx, r *Recorder, e catalog.Entry, action string, detail map[string]any) error {
+	one := []catalog.Entry{e}
+	if err := withCatalogPrices(ctx, tx, one); err != nil {
+		return err
+	}
+	res, err := one[0].Resource(time.Now())
+	if err != nil {
+		return err
+	}
+	err = r.Write(ctx, change.Record{
+		Entry:     Entry{Action: action, ResourceKind: "catalog_model", ResourceID: e.ID, Detail: detail},
+		Resources: []Resource{res},
+	})
+	if err != nil {
+		return err
+	}
+	return refreshModels(ctx, tx, e.ID)
+}
+
+// refreshModels republishes the models whose own prices begin in the future:
+// their payloads hold the catalogue's prices until then.
+func refreshModels(ctx context.Context, tx Tx, catalogID string) error {
+	type key struct{ tenantID, modelID string }
+	keys, err := all(ctx, tx, func(row pgx.CollectableRow) (k key, err error) {
+		return k, row.Scan(&k.tenantID, &k.modelID)
+	}, `SELECT p.tenant_id, p.model_id FROM price p JOIN model m ON m.tenant_id = p.tenant_id AND m.model_id = p.model_id
+		WHERE m.catalog_id = $1 AND m.retired_at IS NULL
+		GROUP BY p.tenant_id, p.model_id, p.side HAVING min(p.effective_from) > now() ORDER BY 1, 2`, catalogID)
+	if err != nil {
+		return fmt.Errorf("models with prices to come: %w", err)
+	}
+	for _, k := range keys {
+		m, err := lockModel(ctx, tx, k.tenantID, k.modelID, "FOR UPDATE OF m")
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		res, err := m.Resource(time.Now())
+		if err != nil {
+			return err
+		}
+		if err := NewRecorder(tx, k.tenantID, Actor{}).Publish(ctx, res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateOperatorPrice appends a price of a catalogue entry or of a tenant's
+// model; the tenant's own trail tells of the latter.
+func (db *DB) CreateOperatorPrice(ctx context.Context, by Actor, p catalog.Price) (catalog.Price, int64, error) {
+	changeID, err := db.OperatorChange(ctx, p.TenantID, by, func(tx Tx, r *Recorder) error {
+		if p.CatalogID == "" {
+			err := addModelPrice(ctx, tx, r, p.TenantID, &p)
+			return missing(err, "body.model_id", "names no model of this tenant")
+		}
+		e, err := lockEntry(ctx, tx, p.CatalogID)
+		if err != nil {
+			return missing(err, "body.catalog_id", "names no model of the catalogue")
+		}
+		if err := insertPrice(ctx, tx, &p); err != nil {
+			return err
+		}
+		return writeEntry(ctx, tx, r, e, "price.create", priceDetail(&p))
+	})
+	return p, changeID, err
+}
+
+// missing says which field named something that is not there.
+func missing(err error, location, message string) error {
+	if errors.Is(err, ErrNotFound) {
+		return fault.New(fault.ValidationFailed, "", err).WithField(location, message, "")
+	}
+	return err
+}
+
+// SeedCatalog brings the catalogue up to our own list and returns how many
+// entries it touched. It adds what is new and appends a price where the list
+// has another one than the newest of ours; what operators set stays in force.
+func (db *DB) SeedCatalog(ctx context.Context, by Actor, listings []catalog.Listing) (touched int, err error) {
+	err = db.InSystem(ctx, func(tx Tx) error {
+		touched = 0
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, seedLock); err != nil {
+			return err
+		}
+		known, err := all(ctx, tx, scanEntry, `SELECT `+catalogColumns+` FROM catalog_model FOR UPDATE`)
+		if err != nil {
+			return fmt.Errorf("read catalogue: %w", err)
+		}
+		if err := withCatalogPrices(ctx, tx, known); err != nil {
+			return err
+		}
+		byID := map[string]catalog.Entry{}
+		for _, e := range known {
+			byID[e.ID] = e
+		}
+		r := NewRecorder(tx, "", by)
+		for _, l := range listings {
+			have, found := byID[l.Entry.ID]
+			changed, err := seedOne(ctx, tx, r, l, have, found)
+			if err != nil {
+				return fmt.Errorf("seed %s: %w", l.Entry.ID, err)
+			}
+			if changed {
+				touched++
+			}
+		}
+		return nil
+	})
+	return touched, err
+}
+
+func seedOne(ctx context.Context, tx Tx, r *Recorder, l catalog.Listing, have catalog.Entry, found bool) (bool, error) {
+	price := l.NextPrice(have.Prices, time.Now())
+	same := found && have.Name == l.Entry.Name && have.ContextWindow == l.Entry.ContextWindow && have.BuiltIn == l.Entry.BuiltIn
+	if same && price == nil {
+		return false, nil
+	}
+	action := "catalog_model.update"
+	if !found {
+		action = "catalog_model.create"
+		if err := insertEntry(ctx, tx, l.Entry); err != nil {
+			return false, err
+		}
+	} else if !same {
+		_, err := tx.Exec(ctx, `UPDATE catalog_model SET name = $2, context_window = $3, built_in = $4 WHERE catalog_id = $1`,
+			l.Entry.ID, l.Entry.Name, l.Entry.ContextWindow, l.Entry.BuiltIn)
+		if err != nil {
+			return false, err
+		}
+	}
+	detail := map[string]any{"name": l.Entry.Name}
+	if price != nil {
+		price.ID = id.New(id.Price)
+		if err := insertPrice(ctx, tx, price); err != nil {
+			return false, err
+		}
+		detail = priceDetail(price)
+	}
+	return true, writeEntry(ctx, tx, r, l.Entry, action, detail)
+}
