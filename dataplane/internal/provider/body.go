@@ -346,6 +346,32 @@ func (r *Response) ReadAll(limit int) ([]byte, error) {
 	}
 }
 
+// Drain reads to the end of a body of which nothing more is wanted, so that
+// the connection can be used again; it waits no longer than this.
+func (r *Response) Drain(wait time.Duration) {
+	const most = 64 << 10
+	if r.conn == nil || r.ended || !r.reusable {
+		return
+	}
+	r.idle, r.lastRead = wait, time.Now()
+	if r.call.Cancel.extend(r.lastRead.Add(wait)) != nil {
+		return
+	}
+	for n := 0; n < most; {
+		p, err := r.Next()
+		if err != nil {
+			return
+		}
+		n += len(p)
+	}
+}
+
+// EndAtHand says whether the body's end was read already, so that Drain does
+// not wait.
+func (r *Response) EndAtHand() bool {
+	return r.conn == nil || r.ended || r.inChunks && bytes.HasSuffix(r.buf.B[r.r:r.w], []byte("0\r\n\r\n"))
+}
+
 // Close gives the connection back when the answer was read to its end, and
 // ends it otherwise, which is how a provider learns that nobody listens.
 func (r *Response) Close() {

@@ -64,6 +64,7 @@ func (c *Client) exchange(call *Call, cn *conn, resp *Response) error {
 		resp.fail()
 		return err
 	}
+	call.Sent = true
 	wrote := c.write(call, cn.nc)
 	// A provider may refuse a body before it has read all of it, so the answer
 	// is looked for even when writing failed.

@@ -141,6 +141,8 @@ type Call struct {
 	Connect, FirstByte, Idle time.Duration
 	// Cancel ends the call from outside.
 	Cancel *Cancel
+	// Sent is set by Do once the provider may have read the request.
+	Sent bool
 }
 
 func (c *Call) size() (n int) {

@@ -1,0 +1,228 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/tollgate/tollgate/dataplane/internal/auth"
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
+	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/id"
+)
+
+// call is one request at the front, and the pipeline's Caller. It is reused.
+type call struct {
+	s   *Server
+	w   http.ResponseWriter
+	r   *http.Request
+	req pipeline.Request
+
+	body     *buffer.Buffer
+	reserved int64
+	begun    bool
+	stream   bool
+	// until is when the write deadline strikes.
+	until time.Time
+	// values back the header values, so that they are not allocated one by one;
+	// net/http copies them with the head.
+	values [16]string
+	used   int
+}
+
+// handle makes the handler of an operation.
+func (s *Server) handle(op pipeline.Operation) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		c, _ := s.calls.Get().(*call)
+		if c == nil {
+			c = new(call)
+		}
+		c.s, c.w, c.r = s, ec.Response().Writer, ec.Request()
+		c.fill(op, ec)
+		clean := c.serve()
+		c.release()
+		if clean {
+			*c = call{}
+			s.calls.Put(c)
+		}
+		return nil
+	}
+}
+
+// fill takes from the head of the request what the pipeline needs.
+func (c *call) fill(op pipeline.Operation, ec echo.Context) {
+	h := c.r.Header
+	req := &c.req
+	req.Started = time.Now()
+	req.Operation = op
+	req.ID = requestID(first(h, "X-Request-Id"))
+	req.TenantSlug = ec.Param("tenant")
+	if op == pipeline.Model {
+		req.ModelID = ec.Param("*")
+	}
+	req.Secret = auth.Secret(first(h, "Authorization"), first(h, "X-Api-Key"), first(h, "X-Goog-Api-Key"))
+	req.ClientIP = clientIP(c.r.RemoteAddr)
+	req.UserAgent = short(first(h, "User-Agent"))
+	req.Traceparent = first(h, "Traceparent")
+	req.Demo = first(h, "X-Tollgate-Demo")
+}
+
+// first finds a header by its canonical name.
+func first(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+const maxRequestID = 128
+
+// requestID takes the caller's if it is harmless, and makes one otherwise.
+func requestID(given string) string {
+	if given == "" || len(given) > maxRequestID {
+		return id.New(id.Request)
+	}
+	for i := 0; i < len(given); i++ {
+		switch c := given[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return id.New(id.Request)
+		}
+	}
+	return given
+}
+
+const maxUserAgent = 256
+
+func short(s string) string {
+	if len(s) > maxUserAgent {
+		s = s[:maxUserAgent]
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+func clientIP(addr string) string {
+	i := strings.LastIndexByte(addr, ':')
+	if i < 0 {
+		return addr
+	}
+	return strings.Trim(addr[:i], "[]")
+}
+
+// serve runs the request. It reports whether the call may be used again: not
+// when another goroutine might still cancel it.
+func (c *call) serve() (clean bool) {
+	s := c.s
+	open := s.inFlight.Add(1)
+	defer s.inFlight.Add(-1)
+	stop := context.AfterFunc(c.r.Context(), func() { c.req.Cancel.Cancel(pipeline.ErrCallerLeft) })
+	defer func() {
+		if v := recover(); v != nil {
+			s.cfg.Logger.Error("front panicked", "request_id", c.req.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			if c.begun {
+				// The answer cannot be saved: the connection must end.
+				stop()
+				panic(http.ErrAbortHandler)
+			}
+			c.refuse(fault.New(fault.Internal, "", nil))
+		}
+		clean = stop()
+	}()
+	var f *fault.Fault
+	switch {
+	case open > int64(s.limits.InFlight):
+		f = fault.New(fault.Overloaded, "", nil)
+	case headerSize(c.r) > s.limits.Headers:
+		f = fault.New(fault.HeadersTooLarge, "", nil)
+	default:
+		f = s.cfg.Pipeline.Serve(&c.req, c)
+	}
+	if f != nil {
+		c.refuse(f)
+	} else if c.stream {
+		c.trailer()
+	}
+	c.log(f)
+	return
+}
+
+// headerSize is the size of the head but for punctuation.
+func headerSize(r *http.Request) int {
+	n := len(r.RequestURI)
+	for k, vv := range r.Header {
+		for _, v := range vv {
+			n += len(k) + len(v)
+		}
+	}
+	return n
+}
+
+// release gives back the memory of the body.
+func (c *call) release() {
+	c.s.cfg.Buffers.Put(c.body)
+	if c.reserved > 0 {
+		c.s.buffered.Add(-c.reserved)
+	}
+	c.body, c.reserved = nil, 0
+}
+
+// log writes the access line.
+func (c *call) log(f *fault.Fault) {
+	l := c.s.cfg.Logger
+	ctx := context.Background()
+	if !l.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	facts := &c.req.Facts
+	status := facts.Status
+	code := facts.Code
+	if f != nil {
+		status, code = f.HTTPStatus(), f.Kind.Code
+	}
+	took := facts.Took
+	if took == 0 {
+		took = time.Since(c.req.Started)
+	}
+	attrs := [...]slog.Attr{
+		slog.String("request_id", c.req.ID),
+		slog.String("tenant", facts.TenantID),
+		slog.String("key", facts.KeyID),
+		slog.String("route", facts.Route),
+		slog.Int("status", status),
+		slog.Int64("duration_us", took.Microseconds()),
+		slog.String("code", code),
+	}
+	n := len(attrs)
+	if code == "" {
+		n--
+	}
+	l.LogAttrs(ctx, slog.LevelInfo, "request", attrs[:n]...)
+	if f != nil {
+		if cause := errors.Unwrap(f); cause != nil {
+			l.LogAttrs(ctx, slog.LevelWarn, "request refused", attrs[0], attrs[6], slog.String("error", cause.Error()))
+		}
+	}
+}
+
+// numberText keeps the text of a number that seldom changes.
+type numberText struct {
+	n    uint64
+	text string
+}
+
+func (s *Server) revisionText(n uint64) string {
+	if t := s.revision.Load(); t != nil && t.n == n {
+		return t.text
+	}
+	t := &numberText{n, strconv.FormatUint(n, 10)}
+	s.revision.Store(t)
+	return t.text
+}

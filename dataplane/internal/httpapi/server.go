@@ -1,0 +1,226 @@
+// Package httpapi owns the data plane's HTTP front: echo on net/http, limits
+// on what a connection may cost, and the way from a request to the pipeline
+// and back. It turns faults into OpenAI errors, here and nowhere else. It must
+// not know tenants' config, providers or usage.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
+	"github.com/tollgate/tollgate/proto/fault"
+	"golang.org/x/sync/errgroup"
+)
+
+// Limits of the front. Zero values mean the defaults.
+type Limits struct {
+	// Headers and Body in bytes: 32 KiB and 32 MiB.
+	Headers int
+	Body    int
+	// Buffered is how much of large bodies is held in memory at once: 1 GiB.
+	Buffered int64
+	// Connections and InFlight requests: 20,000 and 10,000. Beyond them
+	// callers get 503 overloaded.
+	Connections int
+	InFlight    int
+	// HeaderTime is how long a head may take (10 s); BodyStall how long a body
+	// may take for each 16 KiB (20 s); WriteStall how long a caller may take
+	// none of its answer (30 s); Rest how long a connection may be unused (2 min).
+	HeaderTime, BodyStall, WriteStall, Rest time.Duration
+}
+
+func orInt[T int | int64 | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Headers = orInt(l.Headers, 32<<10)
+	l.Body = orInt(l.Body, 32<<20)
+	l.Buffered = orInt(l.Buffered, 1<<30)
+	l.Connections = orInt(l.Connections, 20_000)
+	l.InFlight = orInt(l.InFlight, 10_000)
+	l.HeaderTime = orInt(l.HeaderTime, 10*time.Second)
+	l.BodyStall = orInt(l.BodyStall, 20*time.Second)
+	l.WriteStall = orInt(l.WriteStall, 30*time.Second)
+	l.Rest = orInt(l.Rest, 2*time.Minute)
+	return l
+}
+
+// Config of a Server.
+type Config struct {
+	Logger   *slog.Logger
+	Pipeline *pipeline.Pipeline
+	// Ready says whether there is valid config.
+	Ready func() bool
+	// Metrics is served at /metrics; nil leaves it out.
+	Metrics http.Handler
+	Buffers *buffer.Pool
+	Limits  Limits
+	// DrainDelay is how long connections are still accepted after readiness
+	// went off, DrainTime how long open requests may take after that.
+	DrainDelay, DrainTime time.Duration
+}
+
+// Server is the front.
+type Server struct {
+	cfg      Config
+	limits   Limits
+	echo     *echo.Echo
+	calls    sync.Pool
+	inFlight atomic.Int64
+	buffered atomic.Int64
+	draining atomic.Bool
+	revision atomic.Pointer[numberText]
+}
+
+// New makes a server.
+func New(cfg Config) *Server {
+	if cfg.Buffers == nil {
+		cfg.Buffers = new(buffer.Pool)
+	}
+	s := &Server{cfg: cfg, limits: cfg.Limits.withDefaults(), echo: echo.New()}
+	s.routes()
+	return s
+}
+
+func (s *Server) routes() {
+	e := s.echo
+	e.HTTPErrorHandler = s.fail
+	for _, base := range []string{"/v1", "/t/:tenant/v1"} {
+		e.POST(base+"/chat/completions", s.handle(pipeline.Chat))
+		e.GET(base+"/models", s.handle(pipeline.Models))
+		e.GET(base+"/models/*", s.handle(pipeline.Model))
+	}
+	e.GET("/livez", func(c echo.Context) error { return health(c, true, "") })
+	e.GET("/readyz", func(c echo.Context) error {
+		if s.draining.Load() {
+			return health(c, false, "draining")
+		}
+		return health(c, s.cfg.Ready(), "no valid config yet")
+	})
+	e.GET("/startupz", func(c echo.Context) error { return health(c, s.cfg.Ready(), "no valid config yet") })
+	if s.cfg.Metrics != nil {
+		e.GET("/metrics", echo.WrapHandler(s.cfg.Metrics))
+	}
+}
+
+func health(c echo.Context, ok bool, why string) error {
+	if ok {
+		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ok"}`))
+	}
+	return c.JSON(http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "reason": why})
+}
+
+// InFlight is how many requests are being answered.
+func (s *Server) InFlight() int64 { return s.inFlight.Load() }
+
+// Handler is the front without its listener.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Run serves ln until ctx ends, and then drains: readiness goes off, so that
+// balancers look elsewhere; after DrainDelay nothing new is accepted; after
+// DrainTime what is still open is cut.
+func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.echo,
+		ReadHeaderTimeout: s.limits.HeaderTime,
+		// A deadline for the body too; reading moves it on while there is
+		// progress and takes it away at the end.
+		ReadTimeout:    s.limits.HeaderTime + s.limits.BodyStall,
+		IdleTimeout:    s.limits.Rest,
+		MaxHeaderBytes: 2 * s.limits.Headers,
+		ErrorLog:       slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		err := srv.Serve(s.limit(ln))
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("serve callers: %w", err)
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		return s.drain(srv)
+	})
+	return g.Wait()
+}
+
+// lastWords is how long cut requests get to say why.
+const lastWords = 2 * time.Second
+
+func (s *Server) drain(srv *http.Server) error {
+	s.draining.Store(true)
+	if s.cfg.DrainDelay > 0 {
+		time.Sleep(s.cfg.DrainDelay)
+	}
+	for i, wait := range []time.Duration{s.cfg.DrainTime, lastWords} {
+		if i > 0 {
+			s.cfg.Pipeline.CutAll()
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), wait)
+		err := srv.Shutdown(ctx)
+		cancel()
+		if err == nil {
+			return nil
+		}
+	}
+	s.cfg.Logger.Warn("requests were still open at the end of the drain", "in_flight", s.InFlight())
+	return srv.Close()
+}
+
+// limit refuses connections beyond the limit with an answer, so that callers
+// know why, at the cost of one write.
+func (s *Server) limit(ln net.Listener) net.Listener {
+	f := fault.New(fault.Overloaded, "", nil)
+	return &limitedListener{Listener: ln, most: int64(s.limits.Connections), refusal: rawRefusal(f)}
+}
+
+type limitedListener struct {
+	net.Listener
+	most    int64
+	open    atomic.Int64
+	refusal []byte
+}
+
+func (l *limitedListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= l.most {
+			return &limitedConn{Conn: c, l: l}, nil
+		}
+		l.open.Add(-1)
+		// An empty send buffer takes this without waiting.
+		c.SetDeadline(time.Now().Add(time.Second))
+		c.Write(l.refusal)
+		c.Close()
+	}
+}
+
+type limitedConn struct {
+	net.Conn
+	l    *limitedListener
+	once sync.Once
+}
+
+// Close gives the place back.
+func (c *limitedConn) Close() error {
+	c.once.Do(func() { c.l.open.Add(-1) })
+	return c.Conn.Close()
+}

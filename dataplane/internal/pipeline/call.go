@@ -1,0 +1,200 @@
+package pipeline
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/provider"
+	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
+	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
+	"github.com/tollgate/tollgate/proto/fault"
+	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
+)
+
+type routeOf = tenantconfig.Route
+
+// Limits of what a provider may answer.
+const (
+	maxAnswer  = 64 << 20
+	maxRefusal = 64 << 10
+)
+
+// provider calls the target and passes on what it answers.
+func (x *exchange) provider() error {
+	if cause := x.req.Cancel.Cause(); cause != nil {
+		return cause
+	}
+	x.req.Facts.Attempts++
+	x.sent = true
+	x.admission.Sent()
+	x.called = time.Now()
+	err := x.send()
+	if err == nil {
+		x.firstByte = time.Since(x.called)
+		err = x.receive()
+	}
+	if err != nil && !x.begun && x.req.Cancel.Cause() == nil {
+		// It failed by itself before the caller had anything: no charge.
+		x.answered = false
+	}
+	x.endAttempt(err)
+	return err
+}
+
+// send makes the call, up to the head of the answer.
+func (x *exchange) send() error {
+	t := x.target
+	x.quoted = openai.AppendQuoted(x.quoted, t.ProviderModel)
+	pieces := x.chat.Pieces(x.pieces[:0], x.quoted)
+	if t.Provider == demo.Name {
+		x.call.Sent = true
+		r, err := demo.Do(&demo.Call{
+			Body: bytes.Join(pieces, nil), Suffix: x.suffix, Header: x.req.Demo, Cancel: &x.req.Cancel,
+		})
+		if err == nil {
+			x.answer = r
+		}
+		return err
+	}
+	endpoint, err := x.p.Client.Endpoint(x.config.ID, t.BaseURL)
+	if err != nil {
+		return err
+	}
+	x.call = provider.Call{
+		Endpoint:    endpoint,
+		Path:        "/chat/completions",
+		Traceparent: x.req.Traceparent,
+		Body:        pieces,
+		Stream:      x.streamed,
+		Connect:     time.Duration(t.ConnectTimeoutMs) * time.Millisecond,
+		FirstByte:   time.Duration(t.FirstByteTimeoutMs) * time.Millisecond,
+		Idle:        time.Duration(t.IdleTimeoutMs) * time.Millisecond,
+		Cancel:      &x.req.Cancel,
+	}
+	switch t.AuthStyle {
+	case configv1.AuthStyle_AUTH_STYLE_NONE:
+	case configv1.AuthStyle_AUTH_STYLE_HEADER:
+		x.call.AuthName, x.call.Secret = t.AuthHeader, t.Secret.Reveal()
+	default:
+		x.call.AuthName, x.call.AuthScheme, x.call.Secret = "Authorization", "Bearer ", t.Secret.Reveal()
+	}
+	if err := x.p.Client.Do(&x.call, &x.response); err != nil {
+		return err
+	}
+	x.answer = &x.response
+	return nil
+}
+
+// receive looks at the head of the answer and takes in the body.
+func (x *exchange) receive() error {
+	status := x.answer.Status()
+	x.attempt.Status = int32(status)
+	if status < 200 || status > 299 {
+		return x.refused(status)
+	}
+	x.answered = true
+	switch content := x.answer.Content(); {
+	case content == provider.EventStream && x.streamed:
+		return x.relay()
+	case content == provider.JSON:
+		return x.whole()
+	default:
+		x.answered = false
+		return fault.New(fault.UpstreamGarbage, "", errors.New("content type is not what was asked for"))
+	}
+}
+
+// refused reads a provider's refusal. Its connection is kept for reuse when
+// the body is short, as they are.
+func (x *exchange) refused(status int) error {
+	body, err := x.answer.ReadAll(maxRefusal)
+	if err != nil {
+		body = nil
+	}
+	f := openai.ProviderFault(status, body, x.target.Secret.Reveal())
+	if f.HTTPStatus() == 429 || f.HTTPStatus() == 503 {
+		x.req.Facts.RetryAfter, x.req.Facts.RetryAfterMS = x.answer.RetryAfter()
+	}
+	return f
+}
+
+// whole takes in a plain answer. It is held until it is settled, because its
+// cost stands in its head.
+func (x *exchange) whole() error {
+	x.streamed = false
+	body, err := x.answer.ReadAll(maxAnswer)
+	if err != nil {
+		return err
+	}
+	if err := x.summary.ReadPlain(body); err != nil {
+		x.answered = false
+		return err
+	}
+	x.plain = body
+	return nil
+}
+
+// relay passes a stream on as it arrives: what was read together is written
+// together, and nothing waits for more.
+func (x *exchange) relay() error {
+	x.stream.Reset(x.chat.HideUsage(), &x.text)
+	for {
+		p, err := x.answer.Next()
+		if err == io.EOF {
+			return x.stream.End()
+		}
+		if err != nil {
+			return err
+		}
+		x.wrote = false
+		err = x.stream.Feed(p, x.out)
+		if x.wrote {
+			x.admission.Progress(x.stream.Answer.TextBytes)
+			if err := x.caller.Flush(); err != nil {
+				return x.left(err)
+			}
+		}
+		if err != nil || x.stream.Done {
+			return err
+		}
+	}
+}
+
+// forward sends a piece of a stream to the caller, after the head when it is
+// the first: until then another answer is still possible.
+func (x *exchange) forward(p []byte) error {
+	if !x.begun {
+		x.first = time.Since(x.req.Started)
+		x.begun = true
+		x.caller.Begin(200, EventStream, -1)
+	}
+	x.wrote = true
+	if err := x.caller.Write(p); err != nil {
+		return x.left(err)
+	}
+	return nil
+}
+
+// left notes that the caller cannot be reached.
+func (x *exchange) left(error) error {
+	x.req.Cancel.Cancel(ErrCallerLeft)
+	return ErrCallerLeft
+}
+
+// endAttempt notes how the call went.
+func (x *exchange) endAttempt(err error) {
+	a, t := &x.attempt, x.target
+	a.Provider, a.CredentialId = t.Provider, t.CredentialID
+	a.ModelId, a.ProviderModel = t.ModelID, t.ProviderModel
+	a.StartedAtUnixNano = x.called.UnixNano()
+	a.DurationNs = int64(time.Since(x.called))
+	a.TimeToFirstByteNs = int64(x.firstByte)
+	if err != nil && x.req.Cancel.Cause() == nil {
+		a.ErrorCode = fault.From(err).Kind.Code
+	}
+	x.attempts[0] = a
+	x.event.Attempts = x.attempts[:]
+}

@@ -1,0 +1,91 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/tollgate/tollgate/dataplane/internal/provider"
+	"github.com/tollgate/tollgate/proto/money"
+	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
+)
+
+// Operation is what is asked for.
+type Operation string
+
+// Operations.
+const (
+	Chat   Operation = "chat"
+	Models Operation = "models"
+	Model  Operation = "model"
+)
+
+// Request is what the front knows of a request before its body is read, and
+// what the pipeline learns of it.
+type Request struct {
+	ID        string
+	Operation Operation
+	// TenantSlug is the tenant that the path names; empty when it names none.
+	TenantSlug string
+	// Secret is the caller's key, wherever it stood.
+	Secret string
+	// ModelID is what GET /models/{model} asks for.
+	ModelID     string
+	ClientIP    string
+	UserAgent   string
+	Traceparent string
+	// Demo is what the demo provider is asked to do.
+	Demo    string
+	Started time.Time
+	// Cancel ends the request from another goroutine.
+	Cancel provider.Cancel
+
+	// Facts are filled in as they are learned; the front puts them into
+	// headers, of errors too, and into the access log.
+	Facts Facts
+}
+
+// Facts are what a gateway adds to an answer.
+type Facts struct {
+	TenantID string
+	KeyID    string
+	Route    string
+	Provider string
+	// Model is the provider's name of it.
+	Model    string
+	Attempts int
+	// Cost is what the tenant pays; known only after settlement.
+	Cost      money.Nano
+	CostKnown bool
+	Revision  uint64
+	// PriceUnknown warns that the call counts as free for want of a price.
+	PriceUnknown bool
+	Outcome      usagev1.Outcome
+	// Status, Code and Took are for the access log; Status is 0 when nothing
+	// was sent.
+	Status int
+	Code   string
+	Took   time.Duration
+	// RetryAfter and RetryAfterMS are the provider's own words on a refusal.
+	RetryAfter   string
+	RetryAfterMS string
+}
+
+// Body kinds of an answer.
+const (
+	JSON        = "application/json"
+	EventStream = "text/event-stream; charset=utf-8"
+)
+
+// Caller is the way back to who called. Its methods are called by one
+// goroutine, the one of Serve.
+type Caller interface {
+	// Body reads the request's whole body, which stays valid until Serve
+	// returns. Its errors are faults, or ErrCallerLeft.
+	Body() ([]byte, error)
+	// Begin sends the head of the answer with the facts of the request. The
+	// length of the body is -1 for a stream.
+	Begin(status int, contentType string, length int)
+	// Write sends a piece of the body. Pieces may wait for Flush.
+	Write(p []byte) error
+	// Flush sends what waits.
+	Flush() error
+}
