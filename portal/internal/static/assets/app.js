@@ -1,0 +1,82 @@
+// Small comforts. Every page works without this file.
+(() => {
+  "use strict";
+  const reveal = root => root.querySelectorAll("[data-copy][hidden]").forEach(b => { b.hidden = false; });
+
+  document.addEventListener("click", e => {
+    const copy = e.target.closest("[data-copy]");
+    if (copy) {
+      navigator.clipboard?.writeText(copy.dataset.copy).then(() => {
+        const was = copy.textContent;
+        copy.textContent = "Copied";
+        setTimeout(() => { copy.textContent = was; }, 1600);
+      });
+    }
+    // A menu closes when something else is clicked.
+    document.querySelectorAll("details.menu[open], details.tip[open], details.confirm[open]").forEach(d => {
+      if (!d.contains(e.target)) d.open = false;
+    });
+  });
+
+  document.addEventListener("keydown", e => {
+    if (e.key === "Escape") {
+      document.querySelectorAll("details.menu[open], details.tip[open], details.confirm[open]").forEach(d => {
+        d.open = false;
+        d.querySelector("summary").focus();
+      });
+    }
+    const typing = e.target.closest("input, textarea, select, [contenteditable]");
+    if (e.key === "/" && !typing && !e.ctrlKey && !e.metaKey) {
+      const find = document.getElementById("find");
+      if (find) { e.preventDefault(); find.focus(); }
+    }
+  });
+
+  document.addEventListener("change", e => {
+    if (e.target.matches("[data-submit]")) e.target.form.requestSubmit();
+    if (e.target.matches("[data-fill]")) fill(e.target);
+  });
+
+  // A chosen provider or model presets the fields that go with it.
+  const fill = select => {
+    const o = select.selectedOptions[0];
+    for (const [key, value] of Object.entries(o?.dataset ?? {})) {
+      const f = select.form.elements[key.replace(/[A-Z]/g, c => "_" + c.toLowerCase())];
+      if (f) f.value = value;
+    }
+  };
+
+  // A form is sent once, however often its button is pressed.
+  document.addEventListener("submit", e => {
+    if (e.target.method !== "post" || e.defaultPrevented) return;
+    if (e.target.dataset.sent) { e.preventDefault(); return; }
+    e.target.dataset.sent = "1";
+  });
+  addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(f => delete f.dataset.sent));
+
+  // The values of a bar under the pointer, in place of the browser's slow tooltip.
+  let tip;
+  const place = (e, bar) => {
+    if (!tip) {
+      tip = document.createElement("div");
+      tip.className = "chart-tip";
+      tip.setAttribute("aria-hidden", "true");
+      document.body.append(tip);
+    }
+    const title = bar.querySelector("title");
+    if (title) { bar.dataset.tip = title.textContent; title.remove(); }
+    tip.textContent = bar.dataset.tip;
+    tip.hidden = false;
+    const w = tip.offsetWidth, left = e.clientX + 14 + w > innerWidth ? e.clientX - w - 14 : e.clientX + 14;
+    tip.style.left = Math.max(4, left) + "px";
+    tip.style.top = Math.max(4, e.clientY - tip.offsetHeight - 10) + "px";
+  };
+  document.addEventListener("pointermove", e => {
+    const bar = e.target.closest?.(".bar");
+    if (bar) place(e, bar);
+    else if (tip) tip.hidden = true;
+  });
+
+  reveal(document);
+  document.addEventListener("htmx:after:swap", () => reveal(document));
+})();

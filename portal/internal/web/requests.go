@@ -1,0 +1,268 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tollgate/tollgate/portal/internal/control"
+	"github.com/tollgate/tollgate/portal/internal/view"
+	"github.com/tollgate/tollgate/proto/openapi/apiclient"
+)
+
+// listSize is how many lines a list page has.
+const listSize = 50
+
+func outcomeBadge(o apiclient.Outcome) view.Badge {
+	switch o {
+	case apiclient.Ok:
+		return view.Badge{Kind: "good", Text: "OK"}
+	case apiclient.Refused:
+		return view.Badge{Kind: "warn", Text: "Refused"}
+	case apiclient.UpstreamError:
+		return view.Badge{Kind: "bad", Text: "Provider failed"}
+	case apiclient.ClientClosed:
+		return view.Badge{Kind: "plain", Text: "Caller left"}
+	case apiclient.Interrupted:
+		return view.Badge{Kind: "bad", Text: "Interrupted"}
+	case apiclient.Cut:
+		return view.Badge{Kind: "bad", Text: "Cut"}
+	}
+	return view.Badge{Kind: "plain", Text: string(o)}
+}
+
+// outcomeText explains an outcome in a sentence.
+func outcomeText(o apiclient.Outcome) string {
+	switch o {
+	case apiclient.Ok:
+		return "Answered in full."
+	case apiclient.Refused:
+		return "Refused by Tollgate before a provider was called."
+	case apiclient.UpstreamError:
+		return "The provider failed or could not be reached."
+	case apiclient.ClientClosed:
+		return "The caller closed the connection; what was delivered until then is charged."
+	case apiclient.Interrupted:
+		return "The data plane stopped in the middle; tokens are an estimate of what was delivered."
+	case apiclient.Cut:
+		return "The stream was cut because its key was revoked or its tenant suspended."
+	}
+	return ""
+}
+
+func requestRows(t *view.Tenant, list []apiclient.Request) []view.RequestRow {
+	rows := make([]view.RequestRow, 0, len(list))
+	for _, r := range list {
+		row := view.RequestRow{
+			ID: r.RequestId, URL: t.URL("requests", r.RequestId), At: view.Instant{Time: r.StartedAt},
+			Route: r.Route, Key: r.ApiKeyId, Outcome: outcomeBadge(r.Outcome),
+			Input: r.InputTokens, Output: r.OutputTokens, Estimated: r.Estimated, Streamed: r.Streamed,
+			Price: view.Money(r.PriceNano), Took: view.Micros(r.DurationUs), Attempts: r.Attempts,
+		}
+		if r.ApiKeyName != nil && *r.ApiKeyName != "" {
+			row.Key = *r.ApiKeyName
+		}
+		if r.HttpStatus != 0 {
+			row.Status = strconv.Itoa(r.HttpStatus)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (s *Server) requests(v *visit) error {
+	v.at("requests", "Requests")
+	q := v.c.QueryParams()
+	t := v.page.Tenant
+	m := view.Requests{
+		Base: t.URL("requests"), StartURL: t.URL("start"), Route: q.Get("route"), Key: q.Get("key"),
+		Outcome: q.Get("outcome"), Period: q.Get("period"), ErrorsOnly: q.Get("errors") == "1",
+		Outcomes: []view.Option{{Value: "", Label: "Any"}}, Periods: append([]view.Option{{Value: "", Label: "Last 30 days"}}, requestPeriods...),
+	}
+	for _, o := range []apiclient.Outcome{apiclient.Ok, apiclient.Refused, apiclient.UpstreamError, apiclient.ClientClosed, apiclient.Interrupted, apiclient.Cut} {
+		m.Outcomes = append(m.Outcomes, view.Option{Value: string(o), Label: outcomeBadge(o).Text})
+	}
+	m.Filtered = m.Route != "" || m.Key != "" || m.Outcome != "" || m.Period != "" || m.ErrorsOnly
+	params := requestParams(m, q)
+	g, ctx := errgroup.WithContext(v.ctx)
+	var page *apiclient.RequestPage
+	g.Go(func() (err error) {
+		page, err = control.OK(v.api.ListRequestsWithResponse(ctx, v.slug, params))
+		return err
+	})
+	g.Go(func() (err error) {
+		m.Keys, err = v.keyOptions()
+		return err
+	})
+	g.Go(func() (err error) {
+		m.Routes, err = v.routeOptions()
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	m.Routes, m.Keys = keepChosen(m.Routes, m.Route), keepChosen(m.Keys, m.Key)
+	m.Rows = requestRows(t, page.Data)
+	m.Pager = pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)
+	return v.render(func(p view.Page) templ.Component { return view.RequestsPage(p, m) })
+}
+
+var requestPeriods = []view.Option{{Value: "1h", Label: "Last hour"}, {Value: "24h", Label: "Last 24 hours"}, {Value: "7d", Label: "Last 7 days"}, {Value: "90d", Label: "Last 90 days"}}
+
+func requestParams(m view.Requests, q url.Values) *apiclient.ListRequestsParams {
+	p := &apiclient.ListRequestsParams{Limit: ptr(listSize)}
+	if c := q.Get("cursor"); c != "" {
+		p.Cursor = &c
+	}
+	if m.Route != "" {
+		p.Route = &m.Route
+	}
+	if m.Key != "" {
+		p.ApiKeyId = &m.Key
+	}
+	if o := apiclient.Outcome(m.Outcome); o.Valid() {
+		p.Outcome = &o
+	}
+	if m.ErrorsOnly {
+		p.ErrorsOnly = &m.ErrorsOnly
+	}
+	spans := map[string]time.Duration{"1h": time.Hour, "24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "90d": 90 * 24 * time.Hour}
+	if d, ok := spans[m.Period]; ok {
+		// Whole minutes, so that the next page is of the same list.
+		from := now().Add(-d).Truncate(time.Minute)
+		p.From = &from
+	}
+	return p
+}
+
+// keepChosen adds the chosen value when the list does not have it: a route
+// that was deleted still has requests.
+func keepChosen(options []view.Option, chosen string) []view.Option {
+	for _, o := range options {
+		if o.Value == chosen {
+			return options
+		}
+	}
+	return append(options, view.Option{Value: chosen, Label: chosen})
+}
+
+// pagerOf leads on through a list whose filters stand in the address.
+func pagerOf(u *url.URL, next *string, more bool) view.Pager {
+	var p view.Pager
+	q := u.Query()
+	q.Del("change")
+	if q.Get("cursor") != "" {
+		first := u.Query()
+		first.Del("cursor")
+		first.Del("change")
+		p.First = u.Path
+		if len(first) > 0 {
+			p.First += "?" + first.Encode()
+		}
+	}
+	if more && next != nil && *next != "" {
+		q.Set("cursor", *next)
+		p.Next = u.Path + "?" + q.Encode()
+	}
+	return p
+}
+
+func (v *visit) keyOptions() ([]view.Option, error) {
+	list, err := control.OK(v.api.ListApiKeysWithResponse(v.ctx, v.slug, &apiclient.ListApiKeysParams{Limit: ptr(100)}))
+	if err != nil {
+		return nil, err
+	}
+	out := []view.Option{{Value: "", Label: "All keys"}}
+	for _, k := range list.Data {
+		out = append(out, view.Option{Value: k.Id, Label: k.Name + " (" + k.Hint + ")"})
+	}
+	return out, nil
+}
+
+func (v *visit) routeOptions() ([]view.Option, error) {
+	names, err := v.routeNames()
+	if err != nil {
+		return nil, err
+	}
+	out := []view.Option{{Value: "", Label: "All routes"}}
+	for _, n := range names {
+		out = append(out, view.Option{Value: n, Label: n})
+	}
+	return out, nil
+}
+
+// routeNames are the tenant's routes and those that every tenant has.
+func (v *visit) routeNames() ([]string, error) {
+	var own *apiclient.RoutePage
+	var builtIns []apiclient.CatalogModel
+	g, ctx := errgroup.WithContext(v.ctx)
+	g.Go(func() (err error) {
+		own, err = control.OK(v.api.ListRoutesWithResponse(ctx, v.slug, &apiclient.ListRoutesParams{Limit: ptr(100)}))
+		return err
+	})
+	g.Go(func() error {
+		all, err := v.catalog()
+		for _, m := range all {
+			if m.BuiltIn {
+				builtIns = append(builtIns, m)
+			}
+		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var names []string
+	seen := map[string]bool{}
+	for _, r := range own.Data {
+		names, seen[r.Name] = append(names, r.Name), true
+	}
+	for _, m := range builtIns {
+		if !seen[m.ProviderModel] {
+			names = append(names, m.ProviderModel)
+		}
+	}
+	return names, nil
+}
+
+// catalog reads the whole catalogue, bounded.
+func (v *visit) catalog() ([]apiclient.CatalogModel, error) {
+	var all []apiclient.CatalogModel
+	var cursor *string
+	for range 10 {
+		page, err := control.OK(v.api.ListCatalogModelsWithResponse(v.ctx, &apiclient.ListCatalogModelsParams{Limit: ptr(100), Cursor: cursor}))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Data...)
+		if !page.HasMore || page.NextCursor == nil {
+			break
+		}
+		cursor = page.NextCursor
+	}
+	return all, nil
+}
+
+// find opens the request whose id was pasted.
+func (s *Server) find(v *visit) error {
+	q := v.field("q")
+	if q == "" {
+		return v.redirect(v.page.Tenant.URL("requests"))
+	}
+	_, err := control.OK(v.api.GetRequestWithResponse(v.ctx, v.slug, q))
+	if p, ok := problemOf(err); ok && (p.Status == http.StatusNotFound || p.Status == http.StatusUnprocessableEntity || p.Status == http.StatusBadRequest) {
+		return v.doneWith(v.page.Tenant.URL("requests"), view.Flash{
+			Kind: "error", Text: fmt.Sprintf("No request of this tenant has the id %q.", q),
+			Fix: "Copy the whole x-request-id of the answer; a new request takes up to two seconds to appear.",
+		}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect(v.page.Tenant.URL("requests", q))
+}
