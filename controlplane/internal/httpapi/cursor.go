@@ -48,6 +48,15 @@ func (s *Server) after(ctx context.Context, cursor *string) ([]string, error) {
 	return position, nil
 }
 
+// window reads cursor and limit of a list that is ordered by one thing.
+func (s *Server) window(ctx context.Context, cursor *string, limit *int) (position string, size int, err error) {
+	parts, err := s.after(ctx, cursor)
+	if len(parts) > 0 {
+		position = parts[0]
+	}
+	return position, pageLimit(limit), err
+}
+
 // next writes the cursor of the page after this one.
 func (s *Server) next(ctx context.Context, position ...string) *string {
 	body, err := json.Marshal(position)

@@ -1,5 +1,24 @@
 package httpapi
 
+import (
+	"github.com/tollgate/tollgate/controlplane/internal/apikey"
+	"github.com/tollgate/tollgate/controlplane/internal/audit"
+	"github.com/tollgate/tollgate/controlplane/internal/managementkey"
+	"github.com/tollgate/tollgate/controlplane/internal/member"
+	"github.com/tollgate/tollgate/controlplane/internal/project"
+	"github.com/tollgate/tollgate/controlplane/internal/session"
+	"github.com/tollgate/tollgate/controlplane/internal/signup"
+	"github.com/tollgate/tollgate/controlplane/internal/tenant"
+)
+
 // Services are the noun packages that handlers call.
 type Services struct {
+	Signups        *signup.Service
+	Sessions       *session.Service
+	Tenants        *tenant.Service
+	Projects       *project.Service
+	Members        *member.Service
+	APIKeys        *apikey.Service
+	ManagementKeys *managementkey.Service
+	Audit          *audit.Service
 }
