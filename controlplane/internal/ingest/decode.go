@@ -17,8 +17,8 @@ import (
 // Bounds of what the ledger takes as it is. They are far above anything real;
 // what is beyond them is held at the bound, and kept aside as it was sent.
 const (
-	maxText     = 256                   // bytes; six of them must fit a key of an index
-	maxAmount   = 1_000_000_000_000_000 // nano-dollars: a million dollars for a request
+	maxText     = 256                 // bytes; six of them must fit a key of an index
+	maxAmount   = 100_000_000_000_000 // nano-dollars: 100,000 dollars for a request
 	maxTokens   = 1_000_000_000_000
 	maxDuration = 30 * 24 * time.Hour
 	maxAttempts = 100

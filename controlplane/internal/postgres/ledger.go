@@ -1,12 +1,11 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,19 +13,6 @@ import (
 
 	"github.com/tollgate/tollgate/controlplane/internal/usage"
 )
-
-// ErrUnacceptable says that Postgres refuses the data itself: the same events
-// will be refused for ever, unlike all other failures.
-var ErrUnacceptable = errors.New("the database does not take these events")
-
-// eventColumns are the columns of usage_event that a data plane fills.
-var eventColumns = []string{
-	"data_plane_id", "epoch", "seq", "tenant_id", "project_id", "api_key_id", "request_id", "route", "operation",
-	"provider", "provider_model", "started_at", "duration_us", "first_token_us", "outcome", "http_status", "error_code",
-	"streamed", "estimated", "input", "output", "cache_read", "cache_write", "reasoning", "audio_input", "audio_output",
-	"image_input", "cost_nano", "price_nano", "cost_price_id", "sell_price_id", "config_revision", "attempts",
-	"attempt_detail", "client_ip", "user_agent",
-}
 
 // RecordUsage adds the events that the ledger does not hold yet, to it and to
 // both rollups, and moves the watermarks, in one transaction. Repeating it
@@ -41,11 +27,15 @@ func (db *DB) RecordUsage(ctx context.Context, batches []usage.Batch) (usage.Rec
 		rec = usage.Recorded{Events: len(r.events), Duplicates: r.duplicates, Watermarks: r.marks}
 		return nil
 	})
-	// Classes of SQLSTATE: data exception, integrity violation, limit exceeded.
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && slices.Contains([]string{"22", "23", "54"}, pg.Code[:2]) {
-		return rec, fmt.Errorf("%w: %w", ErrUnacceptable, err)
-	}
 	return rec, err
+}
+
+// Unacceptable reports whether Postgres refused the data itself: the same
+// events will be refused for ever, unlike with all other failures.
+func (db *DB) Unacceptable(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	// Classes of SQLSTATE: data exception, integrity violation, limit exceeded.
+	return ok && slices.Contains([]string{"22", "23", "54"}, pg.Code[:2])
 }
 
 type epochKey struct {
@@ -62,7 +52,7 @@ type eventKey struct {
 type recording struct {
 	tx         Tx
 	marks      []usage.Watermark
-	events     []usage.Event // new ones
+	events     []*usage.Event // new ones
 	asides     map[eventKey]usage.Aside
 	duplicates int
 }
@@ -162,7 +152,7 @@ func (r *recording) sift(ctx context.Context, m usage.Watermark, batches []usage
 			}
 			seen[e.Seq] = true
 			seqs = append(seqs, e.Seq)
-			r.events = append(r.events, *e)
+			r.events = append(r.events, e)
 			if a, ok := b.Asides[e.Seq]; ok {
 				r.asides[eventKey{epochKey{m.DataPlaneID, m.Epoch}, e.Seq}] = a
 			}
@@ -222,20 +212,22 @@ func (r *recording) follow(ctx context.Context, m *usage.Watermark) error {
 
 // Events reach the ledger through a temporary table of the session: COPY is
 // the fastest way in, and refuses tables under row-level security.
-const createIncoming = `CREATE TEMP TABLE IF NOT EXISTS usage_incoming ON COMMIT DELETE ROWS AS SELECT ` +
-	`data_plane_id, epoch, seq, tenant_id, project_id, api_key_id, request_id, route, operation, ` +
-	`provider, provider_model, started_at, duration_us, first_token_us, outcome, http_status, error_code, ` +
-	`streamed, estimated, input, output, cache_read, cache_write, reasoning, audio_input, audio_output, ` +
-	`image_input, cost_nano, price_nano, cost_price_id, sell_price_id, config_revision, attempts, ` +
-	`attempt_detail, client_ip, user_agent FROM usage_event WITH NO DATA`
+const (
+	createIncoming = `CREATE TEMP TABLE IF NOT EXISTS usage_incoming ON COMMIT DELETE ROWS AS
+		SELECT ` + eventColumns + ` FROM usage_event WITH NO DATA`
+	copyIncoming = `COPY usage_incoming (` + eventColumns + `) FROM STDIN BINARY`
+	moveIncoming = `INSERT INTO usage_event (` + eventColumns + `) SELECT ` + eventColumns + ` FROM usage_incoming`
+)
 
 func (r *recording) write(ctx context.Context) error {
-	_, err := r.tx.CopyFrom(ctx, pgx.Identifier{"usage_incoming"}, eventColumns, &eventSource{events: r.events, next: -1})
+	rows, err := encodeEvents(r.events)
 	if err != nil {
+		return err
+	}
+	if _, err := r.tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(rows), copyIncoming); err != nil {
 		return fmt.Errorf("copy events: %w", err)
 	}
-	columns := strings.Join(eventColumns, ", ")
-	if _, err := r.tx.Exec(ctx, "INSERT INTO usage_event ("+columns+") SELECT "+columns+" FROM usage_incoming"); err != nil {
+	if _, err := r.tx.Exec(ctx, moveIncoming); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
 	return nil
@@ -265,36 +257,6 @@ func (r *recording) finish(ctx context.Context) error {
 		return fmt.Errorf("write rollups and watermarks: %w", err)
 	}
 	return nil
-}
-
-// eventSource feeds events to COPY.
-type eventSource struct {
-	events []usage.Event
-	next   int
-	values []any
-	detail []byte
-}
-
-func (s *eventSource) Next() bool { s.next++; return s.next < len(s.events) }
-func (s *eventSource) Err() error { return nil }
-
-func (s *eventSource) Values() ([]any, error) {
-	e := &s.events[s.next]
-	attempts := e.Attempts
-	if attempts == nil {
-		attempts = []usage.Attempt{}
-	}
-	detail, err := json.Marshal(attempts)
-	if err != nil {
-		return nil, fmt.Errorf("attempts of %s: %w", e.RequestID, err)
-	}
-	t := &e.Tokens
-	s.values = append(s.values[:0], e.DataPlaneID, e.Epoch, e.Seq, e.TenantID, e.ProjectID, e.APIKeyID, e.RequestID, e.Route, e.Operation,
-		e.Provider, e.ProviderModel, e.StartedAt, e.DurationUS, e.FirstTokenUS, int16(e.Outcome), e.HTTPStatus, e.ErrorCode,
-		e.Streamed, e.Estimated, t.Input, t.Output, t.CacheRead, t.CacheWrite, t.Reasoning, t.AudioInput, t.AudioOutput,
-		t.ImageInput, e.CostNano, e.PriceNano, e.CostPriceID, e.SellPriceID, e.ConfigRevision, int16(min(len(attempts), 1<<15-1)),
-		detail, e.ClientIP, e.UserAgent)
-	return s.values, nil
 }
 
 // UsageWatermarks reads what the ledger holds of a data plane's newest epochs.

@@ -110,6 +110,7 @@ func BenchmarkRecordUsage(b *testing.B) {
 		b.Fatal(err)
 	}
 	w := usagegen.New(3, 50, from, to)
+	w.Step = 30 * time.Microsecond
 	seq, n := uint64(1), 0
 	b.ResetTimer()
 	for b.Loop() {

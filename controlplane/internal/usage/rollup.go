@@ -85,10 +85,9 @@ type DayRow struct {
 // Rollup sums events. Rows come in the order of their keys, which is the order
 // in which they must be locked: two writers that overlap then wait for each
 // other instead of deadlocking.
-func Rollup(events []Event) ([]HourRow, []DayRow) {
+func Rollup(events []*Event) ([]HourRow, []DayRow) {
 	hours, days := map[HourKey]*HourRow{}, map[DayKey]*DayRow{}
-	for i := range events {
-		e := &events[i]
+	for _, e := range events {
 		at := e.StartedAt.Unix()
 		route := RollupRoute(e)
 		hk := HourKey{e.TenantID, at - mod(at, 3600), route, e.Provider, e.ProviderModel}

@@ -26,10 +26,13 @@ type World struct {
 	// Projects and Keys of a tenant are made from its place in Tenants.
 	Projects, Keys int
 	Models         []Model
-	// From and Until bound started_at.
+	// From and Until bound started_at, which is drawn at random between them;
+	// when Step is set, it rises from From by so much with each event.
 	From, Until time.Time
+	Step        time.Duration
 
-	rnd *rand.Rand
+	rnd  *rand.Rand
+	made int64
 }
 
 // New makes a world of n tenants with three models.
@@ -68,10 +71,14 @@ func (w *World) Event(seq uint64) *usagev1.Event {
 	t := int(w.rnd.Float64() * w.rnd.Float64() * float64(len(w.Tenants)))
 	m := w.Models[w.rnd.IntN(len(w.Models))]
 	key := w.rnd.IntN(w.Keys)
-	at := w.From.Add(time.Duration(w.rnd.Int64N(int64(w.Until.Sub(w.From)))))
+	at := w.From.Add(time.Duration(w.made) * w.Step)
+	if w.Step == 0 {
+		at = w.From.Add(time.Duration(w.rnd.Int64N(int64(w.Until.Sub(w.From)))))
+	}
+	w.made++
 	e := &usagev1.Event{
 		Seq: seq, TenantId: w.Tenants[t], ProjectId: fmt.Sprintf("prj_gen%05d_%d", t, key%w.Projects),
-		ApiKeyId: fmt.Sprintf("key_gen%05d_%d", t, key), RequestId: fmt.Sprintf("req_%016x%010x", w.rnd.Uint64(), seq),
+		ApiKeyId: fmt.Sprintf("key_gen%05d_%d", t, key), RequestId: fmt.Sprintf("req_%012x%014x", at.UnixMilli(), w.rnd.Uint64()>>8),
 		Route: m.Name, Operation: "chat", StartedAtUnixNano: at.UnixNano(), DurationNs: 1e6 + w.rnd.Int64N(20e9),
 		Streamed: w.rnd.IntN(5) < 3, ConfigRevision: 1 + w.rnd.Uint64N(1000), ClientIp: "192.0.2.7", UserAgent: "OpenAI/Go 3.96.0",
 	}

@@ -1,0 +1,61 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tollgate/tollgate/proto/fault"
+)
+
+const day = 24 * time.Hour
+
+// partitions sees to it that each event's day has a partition before the
+// event is written. Days are known in advance but for events that come late.
+func (in *Ingester) partitions(ctx context.Context, group []message) {
+	missing := map[time.Time]bool{}
+	for _, m := range group {
+		for i := range m.batch.Events {
+			if d := m.batch.Events[i].StartedAt.Truncate(day); !in.days[d.Unix()] {
+				missing[d] = true
+			}
+		}
+	}
+	for d := range missing {
+		in.ensureDay(ctx, d, group)
+	}
+}
+
+// prepare makes the partitions of the days to come.
+func (in *Ingester) prepare(ctx context.Context, now time.Time) {
+	if now.Sub(in.daysSince) > time.Hour {
+		// Those that could not be made are tried again.
+		clear(in.days)
+		in.daysSince = now
+	}
+	today := now.UTC().Truncate(day)
+	for i := -1; i <= daysAhead; i++ {
+		if d := today.AddDate(0, 0, i); !in.days[d.Unix()] {
+			in.ensureDay(ctx, d, nil)
+		}
+	}
+}
+
+// ensureDay makes one partition, however long the database is away. If it
+// refuses, events of that day go to the default partition, where they are
+// safe, and where the doctor finds them.
+func (in *Ingester) ensureDay(ctx context.Context, d time.Time, waiting []message) {
+	var refused error
+	err := in.insist(ctx, "make a partition of the ledger", func() error {
+		err := in.cfg.Ledger.EnsureUsageDays(ctx, d, d)
+		if err != nil && !errors.Is(err, fault.New(fault.DatabaseDown, "", nil)) {
+			refused = err
+			return nil
+		}
+		return err
+	}, waiting...)
+	if err == nil && refused != nil {
+		in.log.Error("a partition of the ledger cannot be made; its events go to the default one", "day", d.Format(time.DateOnly), "error", refused)
+	}
+	in.days[d.Unix()] = err == nil
+}

@@ -1,0 +1,323 @@
+// Package ingest brings usage events from NATS into the ledger, each exactly
+// once, and tells data planes how far it has come. It owns the usage stream
+// and everything that can go wrong between it and Postgres: repeats, gaps,
+// reordering, unreadable messages, a database that is away, a commit whose
+// answer was lost. It knows no SQL.
+//
+// The way of an event: message → decode → one transaction (ledger, rollups,
+// watermark) → acknowledge → watermark to the data plane. If anything fails
+// before the acknowledgement, the message comes again, and the watermark, which
+// moved in the same transaction, tells that its events are there.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tollgate/tollgate/controlplane/internal/usage"
+	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/subject"
+	statusv1 "github.com/tollgate/tollgate/proto/tollgate/status/v1"
+	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
+)
+
+// Ledger is where events go.
+type Ledger interface {
+	// RecordUsage adds the events that are not there yet, in one transaction.
+	RecordUsage(ctx context.Context, batches []usage.Batch) (usage.Recorded, error)
+	// Unacceptable reports whether err will meet the same events for ever.
+	Unacceptable(err error) bool
+	UsageWatermarks(ctx context.Context, dataPlaneID string) ([]usage.Watermark, error)
+	UsageGaps(ctx context.Context, age time.Duration) (int64, error)
+	SetAside(ctx context.Context, a usage.Aside) error
+	EnsureUsageDays(ctx context.Context, first, last time.Time) error
+}
+
+// Config is what an Ingester needs.
+type Config struct {
+	Conn   *nats.Conn
+	Ledger Ledger
+	Logger *slog.Logger
+	// MaxBytes caps the usage stream; DefaultMaxBytes when 0.
+	MaxBytes int64
+}
+
+// Stats are counters since the start, for metrics.
+type Stats struct {
+	Events     atomic.Int64 // new in the ledger
+	Duplicates atomic.Int64 // arrived again, and added nothing
+	Messages   atomic.Int64
+	Asides     atomic.Int64 // messages that could not be taken and were set aside
+	Retries    atomic.Int64 // transactions that had to be repeated
+	Gaps       atomic.Int64 // now: epochs in which an event has been missing for a minute
+}
+
+// Ingester moves usage from NATS to the ledger.
+type Ingester struct {
+	cfg        Config
+	log        *slog.Logger
+	stats      Stats
+	messages   chan message
+	heartbeats chan *nats.Msg
+
+	// Of the writer alone: days that have a partition, and since when it knows.
+	days      map[int64]bool
+	daysSince time.Time
+}
+
+// message is one message of the stream, decoded.
+type message struct {
+	msg   jetstream.Msg
+	batch usage.Batch
+	err   error // why it cannot be read
+}
+
+const (
+	// maxEvents bounds a transaction: large enough to be efficient, short
+	// enough that watermarks stay fresh.
+	maxEvents = 10_000
+
+	// gapAge is how long a missing event may still be on its way.
+	gapAge = time.Minute
+
+	daysAhead = 7
+)
+
+// New makes an Ingester; Run starts it.
+func New(cfg Config) *Ingester {
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = DefaultMaxBytes
+	}
+	return &Ingester{cfg: cfg, log: cfg.Logger.With("part", "ingest"), messages: make(chan message, prefetch),
+		heartbeats: make(chan *nats.Msg, 1024), days: map[int64]bool{}}
+}
+
+// Stats gives the live counters.
+func (in *Ingester) Stats() *Stats { return &in.stats }
+
+// Run ingests until ctx ends.
+func (in *Ingester) Run(ctx context.Context) error {
+	// Of several control planes, one answers a heartbeat.
+	sub, err := in.cfg.Conn.ChanQueueSubscribe(subject.HeartbeatAll(), "ledger", in.heartbeats)
+	if err != nil {
+		return err
+	}
+	defer sub.Unsubscribe()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return in.read(ctx) })
+	g.Go(func() error { return in.write(ctx) })
+	return g.Wait()
+}
+
+func (in *Ingester) arrived(msg jetstream.Msg) message {
+	in.stats.Messages.Add(1)
+	received := time.Now()
+	if meta, err := msg.Metadata(); err == nil {
+		received = meta.Timestamp
+	}
+	b, err := Decode(msg.Subject(), msg.Data(), received)
+	return message{msg: msg, batch: b, err: err}
+}
+
+// write is the one loop that touches the ledger. Messages and heartbeats take
+// turns in it, so that a watermark that was read before a transaction is never
+// sent after the one which that transaction moved.
+func (in *Ingester) write(ctx context.Context) error {
+	tick := time.NewTicker(15 * time.Second)
+	defer tick.Stop()
+	in.prepare(ctx, time.Now())
+	for {
+		select {
+		case m := <-in.messages:
+			in.store(ctx, in.gather(m))
+		case hb := <-in.heartbeats:
+			in.answer(ctx, hb)
+		case now := <-tick.C:
+			in.prepare(ctx, now)
+			in.countGaps(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// gather takes what has arrived meanwhile, up to a transaction's worth. While
+// one transaction runs the next fills by itself, so nothing waits for company.
+func (in *Ingester) gather(first message) []message {
+	group, events := []message{first}, len(first.batch.Events)
+	for events < maxEvents {
+		select {
+		case m := <-in.messages:
+			group, events = append(group, m), events+len(m.batch.Events)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// store records messages, acknowledges them and sends the watermarks. It
+// returns when that is done or ctx ends, however long the database is away.
+func (in *Ingester) store(ctx context.Context, group []message) {
+	var good []message
+	for _, m := range group {
+		if m.err != nil {
+			in.setAside(ctx, m, m.err)
+			continue
+		}
+		good = append(good, m)
+	}
+	if len(good) == 0 {
+		return
+	}
+	in.partitions(ctx, good)
+	rec, err := in.record(ctx, good)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil && len(good) > 1:
+		// One of them is not acceptable: halve until it stands alone.
+		in.store(ctx, good[:len(good)/2])
+		in.store(ctx, good[len(good)/2:])
+		return
+	case err != nil:
+		in.setAside(ctx, good[0], err)
+		return
+	}
+	in.stats.Events.Add(int64(rec.Events))
+	in.stats.Duplicates.Add(int64(rec.Duplicates))
+	for _, m := range good {
+		in.ack(m)
+	}
+	for _, w := range rec.Watermarks {
+		in.send(w)
+	}
+}
+
+// record repeats the transaction until it is through, ctx ends, or the data
+// itself is refused.
+func (in *Ingester) record(ctx context.Context, group []message) (usage.Recorded, error) {
+	batches := make([]usage.Batch, len(group))
+	for i, m := range group {
+		batches[i] = m.batch
+	}
+	var rec usage.Recorded
+	err := in.insist(ctx, "record usage", func() (err error) {
+		rec, err = in.cfg.Ledger.RecordUsage(ctx, batches)
+		return err
+	}, group...)
+	return rec, err
+}
+
+// insist repeats fn with growing pauses until it succeeds, ctx ends, or the
+// failure is one that stays. Meanwhile it tells the stream that the messages
+// are being worked on, so that they are not sent again.
+func (in *Ingester) insist(ctx context.Context, what string, fn func() error, group ...message) error {
+	pause := backoff{}
+	for {
+		err := fn()
+		if err == nil || ctx.Err() != nil || in.cfg.Ledger.Unacceptable(err) {
+			return err
+		}
+		in.stats.Retries.Add(1)
+		if !errors.Is(err, fault.New(fault.Conflict, "", nil)) {
+			in.log.Warn("the ledger cannot be written; trying again", "operation", what, "error", err)
+		}
+		for _, m := range group {
+			_ = m.msg.InProgress() // at worst it comes again
+		}
+		pause.wait(ctx)
+	}
+}
+
+// setAside keeps a message that cannot be taken, and lets the others pass.
+func (in *Ingester) setAside(ctx context.Context, m message, cause error) {
+	err := in.insist(ctx, "set aside", func() error {
+		return in.cfg.Ledger.SetAside(ctx, usage.Aside{Subject: m.msg.Subject(), Reason: cause.Error(), Payload: m.msg.Data()})
+	}, m)
+	if ctx.Err() != nil {
+		return
+	}
+	in.stats.Asides.Add(1)
+	in.log.Error("a usage message cannot be taken and was set aside", "subject", m.msg.Subject(), "bytes", len(m.msg.Data()), "cause", cause, "error", err)
+	in.ack(m)
+}
+
+// ack may fail: the message then comes again and adds nothing.
+func (in *Ingester) ack(m message) {
+	if err := m.msg.Ack(); err != nil {
+		in.log.Warn("acknowledge usage message", "subject", m.msg.Subject(), "error", err)
+	}
+}
+
+// answer tells a data plane what the ledger holds of its epochs. An epoch that
+// the ledger has never heard of stands at 0: after the ledger was restored to
+// an earlier state, that is how a data plane learns to send again.
+func (in *Ingester) answer(ctx context.Context, msg *nats.Msg) {
+	var hb statusv1.Heartbeat
+	if err := proto.Unmarshal(msg.Data, &hb); err != nil || hb.DataPlaneId == "" {
+		return // package publish reports heartbeats that cannot be read
+	}
+	marks, err := in.cfg.Ledger.UsageWatermarks(ctx, hb.DataPlaneId)
+	if err != nil {
+		if ctx.Err() == nil {
+			in.log.Warn("read watermarks", "data_plane", hb.DataPlaneId, "error", err)
+		}
+		return
+	}
+	known := false
+	for _, w := range marks {
+		known = known || w.Epoch == int64(hb.Epoch)
+		in.send(w)
+	}
+	if !known {
+		in.send(usage.Watermark{DataPlaneID: hb.DataPlaneId, Epoch: int64(hb.Epoch)})
+	}
+}
+
+func (in *Ingester) send(w usage.Watermark) {
+	b, err := proto.Marshal(&usagev1.Watermark{DataPlaneId: w.DataPlaneID, Epoch: uint64(w.Epoch), Seq: uint64(w.Contiguous)})
+	if err == nil {
+		err = in.cfg.Conn.Publish(subject.Watermark(w.DataPlaneID), b)
+	}
+	if err != nil {
+		// The next heartbeat is answered with it.
+		in.log.Warn("send watermark", "data_plane", w.DataPlaneID, "error", err)
+	}
+}
+
+// countGaps looks for events that have been missing for too long.
+func (in *Ingester) countGaps(ctx context.Context) {
+	n, err := in.cfg.Ledger.UsageGaps(ctx, gapAge)
+	if err != nil {
+		return // the next turn tells
+	}
+	if before := in.stats.Gaps.Swap(n); n > before {
+		in.log.Error("usage events are missing", "epochs", n)
+	}
+}
+
+// backoff waits longer each time, up to two seconds, and not in step with
+// others.
+type backoff struct{ d time.Duration }
+
+func (b *backoff) reset() { b.d = 0 }
+
+func (b *backoff) wait(ctx context.Context) {
+	b.d = min(max(2*b.d, 50*time.Millisecond), 2*time.Second)
+	t := time.NewTimer(b.d/2 + rand.N(b.d/2))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
