@@ -40,6 +40,14 @@ func TestMain(m *testing.M) {
 func runWith(m *testing.M) (code int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
+	// A product that runs already, by its up.env: for work on the tests.
+	if file := os.Getenv("TOLLGATE_E2E_ENV"); file != "" {
+		if up.settings, err = readEnv(file); err != nil {
+			return 1, err
+		}
+		up.adopt()
+		return m.Run(), nil
+	}
 	if up.dir, err = os.MkdirTemp("", "tollgate-e2e-"); err != nil {
 		return 1, err
 	}
@@ -88,9 +96,14 @@ func startUp(ctx context.Context, bin string) (*proc.Process, error) {
 	if err := p.Start(ctx); err != nil {
 		return nil, err
 	}
-	up.gateway, up.portal = up.settings["TOLLGATE_GATEWAY_URL"], up.settings["TOLLGATE_PORTAL_URL"]
-	up.api = &stand.API{URL: up.settings["TOLLGATE_API_URL"], Key: up.settings["TOLLGATE_MANAGEMENT_KEY"]}
+	up.adopt()
 	return p, nil
+}
+
+// adopt reads the settings.
+func (p *product) adopt() {
+	p.gateway, p.portal = p.settings["TOLLGATE_GATEWAY_URL"], p.settings["TOLLGATE_PORTAL_URL"]
+	p.api = &stand.API{URL: p.settings["TOLLGATE_API_URL"], Key: p.settings["TOLLGATE_MANAGEMENT_KEY"]}
 }
 
 func readEnv(path string) (map[string]string, error) {

@@ -1,0 +1,179 @@
+package e2e
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/tollgate/tollgate/scripts/internal/stand"
+)
+
+// Limits of a page's first view.
+const maxWeight = 60 << 10
+
+// TestEveryPage walks all pages that links lead to, as a stranger, as a
+// tenant's owner and as the operator. On each page, in both themes, on a phone
+// and on a wide screen, axe finds nothing and nothing sticks out; the first
+// view is light and asks nobody else.
+func TestEveryPage(t *testing.T) {
+	owner := signUp(t, "Crawl")
+	furnish(t, owner)
+	for _, who := range []struct {
+		name, email, password string
+		least                 int // pages that there are at least
+	}{
+		{"stranger", "", "", 2},
+		{"owner", owner.email, password, 12},
+		{"operator", up.settings["TOLLGATE_ADMIN_EMAIL"], up.settings["TOLLGATE_ADMIN_PASSWORD"], 6},
+	} {
+		t.Run(who.name, func(t *testing.T) {
+			b := open(t)
+			if who.email != "" {
+				b.signIn(who.email, who.password)
+			}
+			pages := b.crawl()
+			if len(pages) < who.least {
+				t.Errorf("only %d pages: %v", len(pages), pages)
+			}
+			t.Logf("%d pages: %s", len(pages), strings.Join(pages, " "))
+		})
+	}
+}
+
+// furnish gives a tenant something of everything, so that no page is empty.
+func furnish(t *testing.T, a *account) {
+	var credential, model struct{ ID string }
+	must(t, a.api.Do(t.Context(), "POST", a.path("/credentials"), map[string]any{"name": "Main", "provider": "openai", "secret": "sk-0123456789abcdef"}, &credential))
+	must(t, a.api.Do(t.Context(), "POST", a.path("/models"), map[string]any{"credential_id": credential.ID, "provider_model": "gpt-4o-mini", "route_name": "mini"}, &model))
+	must(t, a.api.Do(t.Context(), "POST", a.path("/projects"), map[string]any{"name": "Second"}, nil))
+	must(t, a.api.Do(t.Context(), "POST", a.path("/management-keys"), map[string]any{"name": "CI", "role": "developer"}, nil))
+	must(t, a.api.Do(t.Context(), "POST", a.path("/api-keys"), map[string]any{"name": "Other", "allowed_routes": []string{"demo"}}, nil))
+	for _, model := range []string{"demo", "demo", "demo:status=500", "no-such-model"} {
+		resp, err := stand.Post(t.Context(), up.gateway+"/v1/chat/completions", a.key, fmt.Appendf(nil, `{"model":%q,"messages":[{"role":"user","content":"hi"}]}`, model))
+		must(t, err)
+		resp.Body.Close()
+	}
+	a.ledger(t, func(r []request) error {
+		if len(r) < 4 {
+			return fmt.Errorf("%d requests in the ledger", len(r))
+		}
+		return nil
+	})
+}
+
+var anyID = regexp.MustCompile(`\b(req|key|crd|mdl|rte|prj|mem|mgk|ten|dpl|prc|aud|load)[_-][0-9a-z-]+|[0-9a-f]{16,}`)
+
+// kind makes one of the many addresses of the same page.
+func kind(path string) string {
+	p, _, _ := strings.Cut(path, "?")
+	return anyID.ReplaceAllString(p, "ID")
+}
+
+// crawl looks at all pages from the one that is open on, one of each kind, and
+// returns their kinds.
+func (b *tab) crawl() []string {
+	b.t.Helper()
+	queue := []string{b.start()}
+	seen := map[string]bool{kind(queue[0]): true}
+	var kinds []string
+	for len(queue) > 0 {
+		path := queue[0]
+		queue = queue[1:]
+		links := b.inspect(path)
+		if links == nil {
+			continue
+		}
+		kinds = append(kinds, kind(path))
+		for _, link := range links {
+			if k := kind(link); !seen[k] {
+				seen[k] = true
+				queue = append(queue, link)
+			}
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// start is the page that is open; a fresh tab opens the front page.
+func (b *tab) start() string {
+	if path := b.location(); strings.HasPrefix(path, "/") {
+		return path
+	}
+	return "/"
+}
+
+// inspect looks at one page in all forms and returns the links on it; nil when
+// it is no page.
+func (b *tab) inspect(path string) []string {
+	b.t.Helper()
+	b.weigh(path)
+	var contentType string
+	b.do(chromedp.Evaluate(`document.contentType`, &contentType))
+	if contentType != "text/html" {
+		return nil
+	}
+	for _, width := range []int64{360, 1280} {
+		for _, dark := range []bool{false, true} {
+			b.look(width, dark)
+			for _, problem := range b.axe() {
+				b.t.Errorf("%s at %d px, dark %v: %s", kind(path), width, dark, problem)
+			}
+		}
+		var over float64
+		b.do(chromedp.Evaluate(`document.documentElement.scrollWidth - innerWidth`, &over))
+		if over > 0 {
+			b.t.Errorf("%s at %d px is %v px too wide", kind(path), width, over)
+		}
+	}
+	links := []string{}
+	b.do(chromedp.Evaluate(`[...document.querySelectorAll("a[href]:not([download])")].map(a => a.href)`, &links))
+	out := []string{}
+	for _, link := range links {
+		if u, err := url.Parse(link); err == nil && strings.HasPrefix(link, up.portal+"/") {
+			u.Fragment = ""
+			out = append(out, strings.TrimPrefix(u.String(), up.portal))
+		}
+	}
+	return out
+}
+
+// weigh opens a page as if for the first time, and checks what it fetched.
+func (b *tab) weigh(path string) {
+	b.t.Helper()
+	b.do(network.ClearBrowserCache())
+	b.mu.Lock()
+	b.weight, b.foreign, b.errors = 0, nil, nil
+	b.mu.Unlock()
+	b.visit(path)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.weight < 1<<10 {
+		b.t.Errorf("%s: first view weighs %v bytes: it was not measured", kind(path), b.weight)
+	}
+	if b.weight > maxWeight {
+		b.t.Errorf("%s: first view weighs %.1f KB, more than %d", kind(path), b.weight/1024, maxWeight/1024)
+	}
+	for _, address := range b.foreign {
+		b.t.Errorf("%s asks a third party: %s", kind(path), address)
+	}
+	for _, e := range b.errors {
+		b.t.Errorf("%s: script error %s", kind(path), e)
+	}
+}
+
+// TestAxeSeesWhatIsWrong: the check that must find nothing can find something.
+func TestAxeSeesWhatIsWrong(t *testing.T) {
+	b := open(t)
+	b.visit("/signup")
+	b.do(chromedp.Evaluate(`document.querySelector("main").insertAdjacentHTML("beforeend", "<img src='/x.png'>"); 0`, nil))
+	if found := b.axe(); len(found) == 0 || !strings.HasPrefix(found[0], "image-alt") {
+		t.Errorf("axe found %v", found)
+	}
+}
