@@ -1,0 +1,197 @@
+package meter
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+const (
+	// housekeepingEvery is how often room, age and notes are looked after.
+	housekeepingEvery = 500 * time.Millisecond
+	notesEvery        = 5 * time.Second
+)
+
+// runKeeper syncs records to the disk and keeps room ahead.
+func (m *Meter) runKeeper(ctx context.Context) error {
+	tick := time.NewTicker(housekeepingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			m.syncAll()
+			return nil
+		case <-m.syncWake:
+			// What comes meanwhile goes along.
+			t := time.NewTimer(m.cfg.SyncAfter)
+			select {
+			case <-ctx.Done():
+			case <-t.C:
+			}
+			t.Stop()
+			m.syncAll()
+			m.prepare()
+			wake(m.shipWake)
+		case <-tick.C:
+			m.mu.Lock()
+			m.payDebts()
+			m.mu.Unlock()
+			m.prepare()
+		}
+	}
+}
+
+// syncAll brings everything written so far to the disk.
+func (m *Meter) syncAll() {
+	m.syncMu.Lock()
+	defer m.syncMu.Unlock()
+	type part struct {
+		seg  *segment
+		used int64
+	}
+	var dirty []part
+	m.mu.Lock()
+	m.syncAsked.Store(false)
+	for _, s := range m.segments {
+		if s.file != nil && (s.touched || s.used > s.synced.Load()) {
+			s.touched = false
+			dirty = append(dirty, part{s, s.used})
+		}
+	}
+	m.mu.Unlock()
+	for _, p := range dirty {
+		if err := datasync(p.seg.file); err != nil {
+			m.log.Error("usage segment cannot be synced to disk", "segment", p.seg.number, "error", err)
+			m.mu.Lock()
+			p.seg.touched = true
+			m.mu.Unlock()
+			continue
+		}
+		p.seg.synced.Store(p.used)
+	}
+}
+
+// prepare allocates the next segment before it is needed, outside the lock.
+func (m *Meter) prepare() {
+	m.mu.Lock()
+	if m.closed || m.free() >= m.cfg.SegmentBytes/2+int64(m.open)*maxFrame || m.cfg.Now().Before(m.retryAt) {
+		m.mu.Unlock()
+		return
+	}
+	if m.bytes+m.cfg.SegmentBytes > m.cfg.MaxBytes && !m.trimEarly() {
+		m.mu.Unlock()
+		return
+	}
+	number := m.next
+	m.next++
+	m.bytes += m.cfg.SegmentBytes
+	m.mu.Unlock()
+
+	s, err := newSegment(m.cfg.Dir, number, m.cfg.SegmentBytes, m.cfg.WriteThrough)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil {
+		m.bytes -= m.cfg.SegmentBytes
+		m.retryAt = m.cfg.Now().Add(housekeepingEvery)
+		m.log.Error("allocate usage segment ahead", "error", err)
+		return
+	}
+	m.spares = append(m.spares, s)
+	m.setFull(false, nil)
+	if err := syncDir(m.cfg.Dir); err != nil {
+		m.log.Warn("usage spool directory cannot be synced", "error", err)
+	}
+}
+
+// trim removes segments that are confirmed, settled and old enough, and closes
+// those that nobody writes to any more.
+func (m *Meter) trim() {
+	m.syncAll()
+	m.syncMu.Lock()
+	defer m.syncMu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.cfg.Now().Add(-m.cfg.Retain)
+	for i := 0; i < len(m.segments); {
+		s := m.segments[i]
+		switch {
+		case s == m.active || s.open > 0 || s.touched:
+			i++
+		case m.confirmed(s) && !s.sealedAt.After(before):
+			m.remove(i)
+		default:
+			if l := m.lines[lineKey{s.planeID, s.epoch}]; s.synced.Load() == s.used && (l == nil || l.shipped >= s.lastSeq) {
+				if err := s.release(); err != nil {
+					m.log.Warn("usage segment cannot be closed", "segment", s.number, "error", err)
+				}
+			}
+			i++
+		}
+	}
+	m.forgetLines()
+}
+
+// trimEarly removes the oldest confirmed segment before its time, to make room
+// for billable requests.
+func (m *Meter) trimEarly() bool {
+	// A sync under way may be at the very file.
+	if !m.syncMu.TryLock() {
+		return false
+	}
+	defer m.syncMu.Unlock()
+	for i, s := range m.segments {
+		if s.touched {
+			// A settled bit that is not on the disk yet must not be outlived by
+			// the removal of its settle record.
+			return false
+		}
+		if s != m.active && s.open == 0 && m.confirmed(s) {
+			m.early.Add(1)
+			m.log.Warn("usage spool is at its cap; a confirmed segment goes before its time", "segment", s.number, "max_bytes", m.cfg.MaxBytes)
+			m.remove(i)
+			m.forgetLines()
+			return true
+		}
+	}
+	return false
+}
+
+// confirmed reports whether the ledger has all events of a segment.
+func (m *Meter) confirmed(s *segment) bool {
+	l := m.lines[lineKey{s.planeID, s.epoch}]
+	return s.lastSeq == 0 || l == nil || s.lastSeq <= l.confirmed
+}
+
+func (m *Meter) remove(i int) {
+	s := m.segments[i]
+	if err := s.release(); err != nil {
+		m.log.Warn("usage segment cannot be closed", "segment", s.number, "error", err)
+	}
+	if err := os.Remove(s.path); err != nil {
+		m.log.Error("usage segment cannot be removed", "segment", s.number, "error", err)
+	}
+	m.bytes -= s.size
+	m.segments = append(m.segments[:i:i], m.segments[i+1:]...)
+}
+
+// forgetLines brings the lines in step with the segments that are left.
+func (m *Meter) forgetLines() {
+	first := map[lineKey]uint64{}
+	for _, s := range m.segments {
+		k := lineKey{s.planeID, s.epoch}
+		if s.firstSeq != 0 && (first[k] == 0 || s.firstSeq < first[k]) {
+			first[k] = s.firstSeq
+		}
+	}
+	current := lineKey{m.planeID, m.epoch}
+	for k, l := range m.lines {
+		switch n := first[k]; {
+		case n != 0:
+			l.first = n
+		case k == current:
+			l.first = l.last + 1
+		default:
+			delete(m.lines, k)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package meter
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// allocate reserves a segment's blocks on the disk now, so that writing into
+// the map never meets a full disk.
+func allocate(f *os.File, size int64) error {
+	for {
+		err := syscall.Fallocate(int(f.Fd()), 0, 0, size)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS):
+			return writeZeros(f, size)
+		default:
+			return err
+		}
+	}
+}
+
+// mapFile maps a segment for writing. What is copied into the map survives the
+// death of the process.
+func mapFile(f *os.File, size int) (mem []byte, mapped bool, err error) {
+	mem, err = syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	if err != nil {
+		return nil, false, fmt.Errorf("map segment: %w", err)
+	}
+	return mem, true, nil
+}
+
+func unmapFile(mem []byte) error { return syscall.Munmap(mem) }
+
+func datasync(f *os.File) error {
+	for {
+		if err := syscall.Fdatasync(int(f.Fd())); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
