@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/tollgate/tollgate/dataplane/internal/httpapi"
+	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/metrics"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
@@ -39,7 +40,7 @@ type ledger struct {
 
 func newLedger() *ledger { return &ledger{grown: make(chan struct{}, 1)} }
 
-func (l *ledger) Admit(a *pipeline.Admit) (pipeline.Admission, error) {
+func (l *ledger) Admit(meter.AdmitInfo) (pipeline.Admission, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.full {
@@ -67,8 +68,8 @@ type admission struct {
 	once sync.Once
 }
 
-func (a *admission) Sent()        {}
-func (a *admission) Progress(int) {}
+func (a *admission) Sent()          {}
+func (a *admission) Progress(int64) {}
 func (a *admission) Settle(ev *usagev1.Event) error {
 	settled := false
 	a.once.Do(func() { settled = true; a.l.Record(ev) })

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollgate/tollgate/dataplane/internal/auth"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/money"
@@ -154,19 +155,24 @@ func (x *exchange) price() error {
 
 // admit puts the request on record. Under 1 µs: a copy into mapped memory.
 func (x *exchange) admit() error {
-	a, err := x.p.Meter.Admit(&Admit{
-		TenantID:       x.config.ID,
-		ProjectID:      x.key.ProjectID,
-		KeyID:          x.key.ID,
-		RequestID:      x.req.ID,
-		Route:          x.rt.Name,
-		Target:         x.target,
-		CostPrice:      x.costPrice,
-		SellPrice:      x.sellPrice,
-		InputEstimate:  int64(len(x.chat.Messages())+3) / 4,
-		Streamed:       x.streamed,
-		ConfigRevision: x.req.Facts.Revision,
-		Started:        x.req.Started,
+	t := x.target
+	a, err := x.p.Meter.Admit(meter.AdmitInfo{
+		TenantID:          x.config.ID,
+		ProjectID:         x.key.ProjectID,
+		APIKeyID:          x.key.ID,
+		RequestID:         x.req.ID,
+		Route:             x.rt.Name,
+		Operation:         string(Chat),
+		Provider:          t.Provider,
+		ProviderModel:     t.ProviderModel,
+		CredentialID:      t.CredentialID,
+		ModelID:           t.ModelID,
+		Cost:              x.costPrice,
+		Sell:              x.sellPrice,
+		InputTokens:       int64(len(x.chat.Messages())+3) / 4,
+		StartedAtUnixNano: x.req.Started.UnixNano(),
+		ConfigRevision:    x.req.Facts.Revision,
+		Streamed:          x.streamed,
 	})
 	if err != nil {
 		return err

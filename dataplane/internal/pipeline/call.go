@@ -152,7 +152,7 @@ func (x *exchange) relay() error {
 		x.wrote = false
 		err = x.stream.Feed(p, x.out)
 		if x.wrote {
-			x.admission.Progress(x.stream.Answer.TextBytes)
+			x.admission.Progress(int64(x.stream.Answer.TextBytes))
 			if err := x.caller.Flush(); err != nil {
 				return x.left(err)
 			}

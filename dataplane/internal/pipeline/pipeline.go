@@ -17,11 +17,11 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/dataplane/internal/count"
+	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/metrics"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
 	"github.com/tollgate/tollgate/proto/fault"
-	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
@@ -32,27 +32,13 @@ type Config interface {
 	Revision() uint64
 }
 
-// Admit is what must be known of a request to settle it after a crash.
-type Admit struct {
-	TenantID, ProjectID, KeyID string
-	RequestID                  string
-	Route                      string
-	Target                     *tenantconfig.Target
-	CostPrice, SellPrice       *configv1.Price
-	// InputEstimate is about how many tokens go to the provider.
-	InputEstimate  int64
-	Streamed       bool
-	ConfigRevision uint64
-	Started        time.Time
-}
-
 // Admission is an admitted request's place in the spool.
 type Admission interface {
 	// Sent says that the provider is about to be called: from here on an
 	// interrupted request may have cost something.
 	Sent()
 	// Progress says how many bytes of output the caller has in all.
-	Progress(bytes int)
+	Progress(bytes int64)
 	// Settle records the event; exactly once.
 	Settle(ev *usagev1.Event) error
 }
@@ -60,7 +46,7 @@ type Admission interface {
 // Meter records usage. It must not keep the events that it is given.
 type Meter interface {
 	// Admit makes room for a billable request; a fault when there is none.
-	Admit(a *Admit) (Admission, error)
+	Admit(info meter.AdmitInfo) (Admission, error)
 	// Record keeps the event of a request that was not admitted.
 	Record(ev *usagev1.Event) error
 }

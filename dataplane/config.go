@@ -1,0 +1,195 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/tollgate/tollgate/proto/seal"
+)
+
+// Config of a data plane. Zero values mean the defaults, but for DataDir and
+// the private key, which are required.
+type Config struct {
+	// Logger gets everything that is said; nil says nothing.
+	Logger *slog.Logger
+	// OnReady is called once, when the data plane listens on addr.
+	OnReady func(addr string)
+
+	// Addr is where callers are served: TOLLGATE_GATEWAY_ADDR, 127.0.0.1:8080.
+	Addr string
+	// OpsAddr, when set, serves /metrics and health, and Addr no longer serves
+	// /metrics: TOLLGATE_OPS_ADDR.
+	OpsAddr string
+	// PublicURL is what operators are shown: TOLLGATE_GATEWAY_URL.
+	PublicURL string
+
+	// NATSURL reaches the control plane's NATS: TOLLGATE_NATS_URL. Without it
+	// the data plane lives from its snapshot and keeps usage in its spool.
+	NATSURL string
+	// NATSOptions are added to the connection's, for example to reach a server
+	// in the same process.
+	NATSOptions []nats.Option
+
+	// DataDir holds the spool and the copy of the config: TOLLGATE_DATA_DIR.
+	// No two data planes may share it.
+	DataDir string
+	// PrivateKey opens credentials; PrivateKeyFile is where it is read from
+	// when PrivateKey is nil: TOLLGATE_DATAPLANE_PRIVATE_KEY_FILE.
+	PrivateKey     *seal.PrivateKey
+	PrivateKeyFile string
+	// ID names this data plane: TOLLGATE_DATAPLANE_ID. Empty makes one and
+	// keeps it in DataDir.
+	ID string
+	// Snapshot is a file or URL to start from when DataDir has no config:
+	// TOLLGATE_SNAPSHOT. SnapshotToken is sent to a URL:
+	// TOLLGATE_MANAGEMENT_KEY.
+	Snapshot      string
+	SnapshotToken string
+	// AllowedNetworks may be reached though they are private or loopback, and
+	// by plain http: TOLLGATE_ALLOWED_NETWORKS.
+	AllowedNetworks []netip.Prefix
+
+	// MaxConnections and MaxInFlight bound what callers can open at once:
+	// 20,000 and 10,000. TOLLGATE_MAX_CONNECTIONS, TOLLGATE_MAX_IN_FLIGHT.
+	MaxConnections, MaxInFlight int
+	// SpoolMaxBytes caps the spool on disk; 1 GiB. TOLLGATE_SPOOL_MAX_BYTES.
+	SpoolMaxBytes int64
+	// DrainDelay is how long callers are still accepted after readiness went
+	// off, DrainTime how long open requests may take after that:
+	// TOLLGATE_DRAIN_DELAY (5s) and TOLLGATE_DRAIN_TIME (30s) in FromEnv.
+	DrainDelay, DrainTime time.Duration
+	// Version is shown to operators.
+	Version string
+}
+
+const (
+	defaultAddr       = "127.0.0.1:8080"
+	defaultDrainDelay = 5 * time.Second
+	defaultDrainTime  = 30 * time.Second
+)
+
+// FromEnv reads the configuration from environment variables. It is the only
+// place that knows their names.
+func FromEnv(getenv func(string) string) (Config, error) {
+	or := func(name, otherwise string) string {
+		if v := getenv(name); v != "" {
+			return v
+		}
+		return otherwise
+	}
+	c := Config{
+		Addr:           or("TOLLGATE_GATEWAY_ADDR", defaultAddr),
+		OpsAddr:        getenv("TOLLGATE_OPS_ADDR"),
+		PublicURL:      getenv("TOLLGATE_GATEWAY_URL"),
+		NATSURL:        getenv("TOLLGATE_NATS_URL"),
+		DataDir:        or("TOLLGATE_DATA_DIR", ".tollgate"),
+		PrivateKeyFile: getenv("TOLLGATE_DATAPLANE_PRIVATE_KEY_FILE"),
+		ID:             getenv("TOLLGATE_DATAPLANE_ID"),
+		Snapshot:       getenv("TOLLGATE_SNAPSHOT"),
+		SnapshotToken:  getenv("TOLLGATE_MANAGEMENT_KEY"),
+	}
+	var errs []error
+	var err error
+	if c.AllowedNetworks, err = parseNetworks(getenv("TOLLGATE_ALLOWED_NETWORKS")); err != nil {
+		errs = append(errs, err)
+	}
+	duration := func(name string, otherwise time.Duration) time.Duration {
+		d, err := time.ParseDuration(or(name, otherwise.String()))
+		if err != nil || d < 0 {
+			errs = append(errs, fmt.Errorf("%s must be a duration such as 5s", name))
+		}
+		return d
+	}
+	number := func(name string) int64 {
+		n, err := strconv.ParseInt(or(name, "0"), 10, 64)
+		if err != nil || n < 0 {
+			errs = append(errs, fmt.Errorf("%s must be a whole number", name))
+		}
+		return n
+	}
+	c.DrainDelay = duration("TOLLGATE_DRAIN_DELAY", defaultDrainDelay)
+	c.DrainTime = duration("TOLLGATE_DRAIN_TIME", defaultDrainTime)
+	c.MaxConnections = int(number("TOLLGATE_MAX_CONNECTIONS"))
+	c.MaxInFlight = int(number("TOLLGATE_MAX_IN_FLIGHT"))
+	c.SpoolMaxBytes = number("TOLLGATE_SPOOL_MAX_BYTES")
+	return c, errors.Join(errs...)
+}
+
+func parseNetworks(list string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for s := range strings.SplitSeq(list, ",") {
+		s = strings.TrimSpace(s)
+		if s == "" {
+			continue
+		}
+		if a, err := netip.ParseAddr(s); err == nil {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("TOLLGATE_ALLOWED_NETWORKS: %q is not a network such as 10.0.0.0/8", s)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}
+
+// Validate says what is missing or wrong, all of it at once.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.DataDir == "" {
+		errs = append(errs, errors.New("DataDir is required: set TOLLGATE_DATA_DIR to a directory of this data plane alone"))
+	}
+	if c.PrivateKey == nil && c.PrivateKeyFile == "" {
+		errs = append(errs, errors.New("the private key is required: set TOLLGATE_DATAPLANE_PRIVATE_KEY_FILE"))
+	}
+	for name, addr := range map[string]string{"TOLLGATE_GATEWAY_ADDR": c.Addr, "TOLLGATE_OPS_ADDR": c.OpsAddr} {
+		if addr == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			errs = append(errs, fmt.Errorf("%s must be host:port: %w", name, err))
+		}
+	}
+	if c.DrainDelay < 0 || c.DrainTime < 0 {
+		errs = append(errs, errors.New("DrainDelay and DrainTime must not be negative"))
+	}
+	return errors.Join(errs...)
+}
+
+// privateKey reads the key that opens credentials. The file must be readable
+// by its owner alone.
+func (c *Config) privateKey() (*seal.PrivateKey, error) {
+	if c.PrivateKey != nil {
+		return c.PrivateKey, nil
+	}
+	info, err := os.Stat(c.PrivateKeyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the data plane's private key %s is not there: copy it from the control plane's set-up", c.PrivateKeyFile)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read private key: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("the private key %s can be read by others: chmod 600 it", c.PrivateKeyFile)
+	}
+	b, err := os.ReadFile(c.PrivateKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read private key: %w", err)
+	}
+	k, err := seal.ParsePrivate(string(b))
+	if err != nil {
+		return nil, fmt.Errorf("private key %s: %w", c.PrivateKeyFile, err)
+	}
+	return k, nil
+}
