@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -56,7 +57,6 @@ type Server struct {
 type operation struct {
 	id   string
 	rule rule
-	spec *openapi3.Operation
 	// params holds those of the path and of the operation.
 	params []*openapi3.Parameter
 	body   *openapi3.Schema
@@ -99,11 +99,13 @@ func readOperations(spec *openapi3.T, table map[string]rule) (map[string]*operat
 	ops := map[string]*operation{}
 	for path, item := range spec.Paths.Map() {
 		for method, o := range item.Operations() {
-			r, ok := table[o.OperationID]
+			// The generator writes ids with a capital into the document.
+			id := strings.ToLower(o.OperationID[:1]) + o.OperationID[1:]
+			r, ok := table[id]
 			if !ok {
-				return nil, fmt.Errorf("operation %s (%s %s) has no row in the table of rights", o.OperationID, method, path)
+				return nil, fmt.Errorf("operation %s (%s %s) has no row in the table of rights", id, method, path)
 			}
-			op := &operation{id: o.OperationID, rule: r, spec: o}
+			op := &operation{id: id, rule: r}
 			for _, list := range []openapi3.Parameters{item.Parameters, o.Parameters} {
 				for _, p := range list {
 					op.params = append(op.params, p.Value)
@@ -111,9 +113,8 @@ func readOperations(spec *openapi3.T, table map[string]rule) (map[string]*operat
 			}
 			if o.RequestBody != nil {
 				op.body = o.RequestBody.Value.Content.Get("application/json").Schema.Value
-				refuseUnknown(op.body)
 			}
-			ops[o.OperationID] = op
+			ops[id] = op
 		}
 	}
 	for id := range table {

@@ -23,21 +23,6 @@ import (
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
-// refuseUnknown closes the schemas of a request body: a field that the
-// document lacks is a mistake of the caller, and silence would hide it.
-func refuseUnknown(s *openapi3.Schema) {
-	no := false
-	if len(s.Properties) > 0 {
-		s.AdditionalProperties = openapi3.AdditionalProperties{Has: &no}
-	}
-	for _, p := range s.Properties {
-		refuseUnknown(p.Value)
-	}
-	if s.Items != nil {
-		refuseUnknown(s.Items.Value)
-	}
-}
-
 // validate holds a request against the document and returns its body. The
 // body is left as it was for the handler to decode.
 func validate(c echo.Context, op *operation) ([]byte, error) {
@@ -96,7 +81,7 @@ func checkBody(r *http.Request, raw []byte, schema *openapi3.Schema) ([]fault.Fi
 	if fields := checkText("body", body); len(fields) > 0 {
 		return fields, nil
 	}
-	return schemaFields("body", schema.VisitJSON(body, schemaOptions()...)), nil
+	return append(unknownFields("body", body, schema), schemaFields("body", schema.VisitJSON(body, schemaOptions()...))...), nil
 }
 
 func schemaOptions() []openapi3.SchemaValidationOption {
@@ -173,6 +158,31 @@ func unknownQuery(q url.Values, params []*openapi3.Parameter) []fault.Field {
 	return fields
 }
 
+// unknownFields finds what the document lacks: a mistake of the caller, which
+// silence would hide.
+func unknownFields(at string, v any, schema *openapi3.Schema) []fault.Field {
+	var fields []fault.Field
+	switch v := v.(type) {
+	case []any:
+		if schema.Items == nil {
+			return nil
+		}
+		for i, e := range v {
+			fields = append(fields, unknownFields(fmt.Sprintf("%s[%d]", at, i), e, schema.Items.Value)...)
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			where := at + "." + clip(name)
+			if p := schema.Properties[name]; p != nil {
+				fields = append(fields, unknownFields(where, v[name], p.Value)...)
+			} else {
+				fields = append(fields, unknown(where, slices.Collect(maps.Keys(schema.Properties))))
+			}
+		}
+	}
+	return fields
+}
+
 func unknown(location string, known []string) fault.Field {
 	fix := "Remove it."
 	if len(known) > 0 {
@@ -215,8 +225,6 @@ func schemaField(at string, se *openapi3.SchemaError) fault.Field {
 	switch se.SchemaField {
 	case "required":
 		return fault.Field{Location: at, Message: "is missing", Fix: "Add it."}
-	case "properties", "additionalProperties":
-		return unknown(at, slices.Collect(maps.Keys(s.Properties)))
 	case "nullable":
 		return fault.Field{Location: at, Message: "must not be null", Fix: "Leave it out, or send " + describe(s) + "."}
 	case "minLength":

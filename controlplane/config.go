@@ -1,0 +1,120 @@
+package controlplane
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tollgate/tollgate/proto/secretkey"
+)
+
+// Config is all that the control plane is told from outside.
+type Config struct {
+	Logger *slog.Logger
+	// OnReady is called once, with the address that the API listens on.
+	OnReady func(addr string)
+
+	// DatabaseURL of Postgres; its user is a member of the roles that the
+	// migrations made, which the user that ran them is.
+	DatabaseURL string
+	// Migrate brings the database to this version first.
+	Migrate bool
+	// NATSURL, with options for a connection within the process.
+	NATSURL     string
+	NATSOptions []nats.Option
+	// Addr is where the API listens: "127.0.0.1:8081" when empty.
+	Addr string
+	// OpsAddr, when set, is where /metrics is served, instead of on Addr.
+	OpsAddr string
+
+	// MasterKeyFile holds the key-encryption key: 32 bytes in base64, mode 0600.
+	MasterKeyFile string
+	// DataPlanePublicKeyFile holds the key that credentials are sealed to.
+	DataPlanePublicKeyFile string
+	// AllowedNetworks are those that providers' addresses may lie in though
+	// they are private or loopback; http is allowed to them as well.
+	AllowedNetworks []netip.Prefix
+
+	// AdminEmail and AdminPassword name an operator that must exist.
+	AdminEmail, AdminPassword string
+	// ManagementKey is an operator's key that must work, "tgm_…".
+	ManagementKey string
+}
+
+// DefaultAddr is where the API listens unless told otherwise.
+const DefaultAddr = "127.0.0.1:8081"
+
+// FromEnv reads the configuration from environment variables.
+func FromEnv(getenv func(string) string) (Config, error) {
+	cfg := Config{
+		DatabaseURL:            getenv("TOLLGATE_DATABASE_URL"),
+		NATSURL:                getenv("TOLLGATE_NATS_URL"),
+		Addr:                   getenv("TOLLGATE_API_ADDR"),
+		OpsAddr:                getenv("TOLLGATE_OPS_ADDR"),
+		MasterKeyFile:          getenv("TOLLGATE_MASTER_KEY_FILE"),
+		DataPlanePublicKeyFile: getenv("TOLLGATE_DATAPLANE_PUBLIC_KEY_FILE"),
+		AdminEmail:             getenv("TOLLGATE_ADMIN_EMAIL"),
+		AdminPassword:          getenv("TOLLGATE_ADMIN_PASSWORD"),
+		ManagementKey:          getenv("TOLLGATE_MANAGEMENT_KEY"),
+	}
+	var errs []error
+	if v := getenv("TOLLGATE_MIGRATE"); v != "" {
+		migrate, err := strconv.ParseBool(v)
+		if err != nil {
+			errs = append(errs, errors.New("TOLLGATE_MIGRATE must be true or false"))
+		}
+		cfg.Migrate = migrate
+	}
+	for part := range strings.SplitSeq(getenv("TOLLGATE_ALLOWED_NETWORKS"), ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(part)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("TOLLGATE_ALLOWED_NETWORKS: %q is not a network such as 10.0.0.0/8", part))
+			continue
+		}
+		cfg.AllowedNetworks = append(cfg.AllowedNetworks, prefix)
+	}
+	return cfg, errors.Join(errs...)
+}
+
+// Validate says everything that is wrong at once. Secrets are not repeated.
+func (c *Config) Validate() error {
+	var errs []error
+	need := func(value, env, what string) {
+		if value == "" {
+			errs = append(errs, fmt.Errorf("%s is not set: %s", env, what))
+		}
+	}
+	need(c.DatabaseURL, "TOLLGATE_DATABASE_URL", "the URL of Postgres, such as postgres://user:password@host:5432/tollgate")
+	need(c.MasterKeyFile, "TOLLGATE_MASTER_KEY_FILE", "a file with 32 random bytes in base64, mode 0600")
+	need(c.DataPlanePublicKeyFile, "TOLLGATE_DATAPLANE_PUBLIC_KEY_FILE", "the file with the public half of the data planes' key")
+	if c.NATSURL == "" && len(c.NATSOptions) == 0 {
+		need("", "TOLLGATE_NATS_URL", "the URL of NATS, such as nats://127.0.0.1:4222")
+	}
+	for env, addr := range map[string]string{"TOLLGATE_API_ADDR": c.Addr, "TOLLGATE_OPS_ADDR": c.OpsAddr} {
+		if addr == "" {
+			continue
+		}
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+			errs = append(errs, fmt.Errorf("%s is not host:port: %q", env, addr))
+		}
+	}
+	if (c.AdminEmail == "") != (c.AdminPassword == "") {
+		errs = append(errs, errors.New("TOLLGATE_ADMIN_EMAIL and TOLLGATE_ADMIN_PASSWORD go together"))
+	}
+	if c.AdminPassword != "" && len(c.AdminPassword) < 10 {
+		errs = append(errs, errors.New("TOLLGATE_ADMIN_PASSWORD has fewer than 10 characters"))
+	}
+	if c.ManagementKey != "" && !secretkey.WellFormed(secretkey.Management, c.ManagementKey) {
+		errs = append(errs, errors.New("TOLLGATE_MANAGEMENT_KEY is not a management key (tgm_…) that Tollgate made"))
+	}
+	return errors.Join(errs...)
+}
