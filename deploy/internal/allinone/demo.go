@@ -1,0 +1,102 @@
+package allinone
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tollgate/tollgate/proto/openapi/apiclient"
+)
+
+// DemoTenant is the slug of the tenant that every installation begins with.
+const DemoTenant = "demo"
+
+// ensureDemo makes the demo tenant and its key through the control plane's
+// API, once; the key is kept, since its secret is shown only then.
+func ensureDemo(ctx context.Context, apiURL string, s *secrets) error {
+	if s.kept.DemoAPIKey != "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	c, err := apiclient.NewClientWithResponses(apiURL)
+	if err != nil {
+		return fmt.Errorf("make the demo tenant: %w", err)
+	}
+	slug, name := DemoTenant, "Demo"
+	res, err := c.SignUpWithResponse(ctx, &apiclient.SignUpParams{IdempotencyKey: &s.kept.DemoSignUp}, apiclient.SignUp{
+		TenantName: "Demo", Slug: &slug, Name: &name, Email: s.kept.DemoEmail, Password: s.kept.DemoPassword,
+	})
+	if err != nil {
+		return fmt.Errorf("make the demo tenant: %w", err)
+	}
+	switch {
+	case res.JSON201 != nil:
+		s.kept.DemoAPIKey = res.JSON201.ApiKey.Secret
+		return s.save()
+	case res.StatusCode() == http.StatusConflict:
+		// It exists, but its key was lost between the answer and the disk.
+		return remakeDemoKey(ctx, c, s)
+	}
+	return fmt.Errorf("make the demo tenant: the control plane answered %s: %s", res.Status(), res.Body)
+}
+
+func remakeDemoKey(ctx context.Context, c *apiclient.ClientWithResponses, s *secrets) error {
+	in, err := c.SignInWithResponse(ctx, apiclient.SignIn{Email: s.kept.DemoEmail, Password: s.kept.DemoPassword})
+	if err != nil {
+		return fmt.Errorf("sign in to the demo tenant: %w", err)
+	}
+	if in.JSON201 == nil {
+		return fmt.Errorf("the database has a demo tenant that this data directory did not make (sign-in answered %s): "+
+			"use the data directory that belongs to the database", in.Status())
+	}
+	bearer := func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+in.JSON201.Token)
+		return nil
+	}
+	me, err := c.GetMeWithResponse(ctx, bearer)
+	if err != nil {
+		return fmt.Errorf("look up the demo tenant: %w", err)
+	}
+	if me.JSON200 == nil || len(me.JSON200.Memberships) == 0 {
+		return fmt.Errorf("look up the demo tenant: the control plane answered %s", me.Status())
+	}
+	tenant := me.JSON200.Memberships[0].TenantId
+	key, err := c.CreateApiKeyWithResponse(ctx, tenant, nil, apiclient.ApiKeyCreate{Name: "Demo"}, bearer)
+	if err != nil {
+		return fmt.Errorf("make the demo key: %w", err)
+	}
+	if key.JSON201 == nil {
+		return fmt.Errorf("make the demo key: the control plane answered %s: %s", key.Status(), key.Body)
+	}
+	s.kept.DemoAPIKey = key.JSON201.Secret
+	return s.save()
+}
+
+// waitForKey returns when the data plane knows the demo key, so that the call
+// on the start page works for who copies it at once.
+func waitForKey(ctx context.Context, gatewayURL, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	status := "no answer"
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, gatewayURL+"/v1/models", nil)
+		if err != nil {
+			return fmt.Errorf("try the demo key: %w", err)
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+			status = res.Status
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the data plane does not take the demo key (%s): %w", status, ctx.Err())
+		case <-time.After(wait):
+		}
+	}
+}

@@ -1,0 +1,164 @@
+// Command tollgate is the one binary: everything in one process with `up`,
+// each program alone, and the operator's tools. It owns arguments, exit codes,
+// signals and what a terminal shows; the work is in the programs' packages.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/tollgate/tollgate/deploy/internal/allinone"
+	"github.com/tollgate/tollgate/deploy/internal/database"
+	"github.com/tollgate/tollgate/migrations"
+)
+
+// version is set by the build.
+var version = "unknown"
+
+// Exit codes, the same for every verb.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitConflict    = 5
+	exitUnavailable = 7
+	exitFound       = 8
+	exitInterrupted = 130
+)
+
+// app is the process as the verbs see it.
+type app struct {
+	getenv func(string) string
+	stdout io.Writer
+	stderr io.Writer
+	// colour says that stdout is a terminal that wants colour.
+	colour bool
+}
+
+// verb is one thing that the binary can do.
+type verb struct {
+	name, summary, usage string
+	run                  func(ctx context.Context, a *app, args []string) error
+	// server verbs end well on a signal; the others were interrupted.
+	server bool
+}
+
+func verbs() []verb {
+	return []verb{
+		{"up", "run everything in this process", "tollgate up", up, true},
+		{"controlplane", "run the control plane", "tollgate controlplane", runControlPlane, true},
+		{"dataplane", "run a data plane", "tollgate dataplane", runDataPlane, true},
+		{"portal", "run the portal", "tollgate portal", runPortal, true},
+		{"migrate", "bring the database's schema up to date", "tollgate migrate [--check]", migrate, false},
+		{"keygen", "make the key files of an installation", "tollgate keygen CONTROL_DIR DATAPLANE_DIR", keygen, false},
+		{"doctor", "check that ledger, rollups and config agree", "tollgate doctor [-o table|json|yaml]", doctor, false},
+		{"version", "say which version this is", "tollgate version [-o table|json|yaml]", showVersion, false},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() {
+		// A second signal ends the process at once.
+		stop()
+	})
+	a := &app{getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr,
+		colour: os.Getenv("NO_COLOR") == "" && isTerminal(os.Stdout)}
+	code := a.main(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func isTerminal(f *os.File) bool {
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}
+
+// usageError is a mistake in the arguments.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+// foundError says that doctor found something.
+type foundError struct{ n int }
+
+func (e foundError) Error() string { return fmt.Sprintf("%d checks found something", e.n) }
+
+func (a *app) main(ctx context.Context, args []string) int {
+	if len(args) == 0 {
+		a.help(a.stderr)
+		return exitUsage
+	}
+	switch args[0] {
+	case "help", "-h", "--help":
+		a.help(a.stdout)
+		return exitOK
+	case "--version":
+		args[0] = "version"
+	}
+	for _, v := range verbs() {
+		if v.name != args[0] {
+			continue
+		}
+		if len(args) == 2 && (args[1] == "-h" || args[1] == "--help") {
+			fmt.Fprintf(a.stdout, "%s: %s\n\nUsage: %s\n", v.name, v.summary, v.usage)
+			return exitOK
+		}
+		err := v.run(ctx, a, args[1:])
+		if err == nil {
+			return exitOK
+		}
+		if ctx.Err() != nil && !v.server && errors.Is(err, context.Canceled) {
+			return exitInterrupted
+		}
+		fmt.Fprintf(a.stderr, "tollgate %s: %v\n", v.name, err)
+		if errors.As(err, new(usageError)) {
+			fmt.Fprintf(a.stderr, "Usage: %s\n", v.usage)
+		}
+		return exitCode(err)
+	}
+	fmt.Fprintf(a.stderr, "tollgate: unknown verb %q\n\n", args[0])
+	a.help(a.stderr)
+	return exitUsage
+}
+
+func exitCode(err error) int {
+	switch {
+	case errors.As(err, new(usageError)):
+		return exitUsage
+	case errors.As(err, new(foundError)):
+		return exitFound
+	case errors.Is(err, allinone.ErrInUse), errors.Is(err, migrations.ErrNewer), errors.Is(err, syscall.EADDRINUSE):
+		return exitConflict
+	case errors.Is(err, database.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
+		return exitUnavailable
+	}
+	return exitError
+}
+
+func (a *app) help(w io.Writer) {
+	fmt.Fprint(w, "Tollgate stands between your programs and the model providers they call.\n\nUsage: tollgate VERB\n\n")
+	for _, v := range verbs() {
+		fmt.Fprintf(w, "  %-14s%s\n", v.name, v.summary)
+	}
+	fmt.Fprint(w, `
+Configuration comes from the environment: TOLLGATE_* variables, listed in
+docs/operations.md. Exit codes: 0 well, 1 error, 2 usage, 5 conflict (a port or
+directory in use, a newer database), 7 unavailable, 8 doctor found something,
+130 interrupted.
+`)
+}
+
+// noArguments refuses what a verb does not take.
+func noArguments(args []string) error {
+	if len(args) > 0 {
+		return usageError{"takes no arguments, got " + strings.Join(args, " ")}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tollgate/tollgate/deploy/internal/allinone"
+)
+
+// invoke runs the binary's main function with an environment of its own.
+func invoke(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	a := &app{getenv: func(k string) string { return env[k] }, stdout: &out, stderr: &errs}
+	code = a.main(t.Context(), args)
+	return code, out.String(), errs.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, c := range map[string]struct {
+		env  map[string]string
+		args []string
+		code int
+		says string
+	}{
+		"no verb":            {nil, nil, exitUsage, "Usage"},
+		"unknown verb":       {nil, []string{"launch"}, exitUsage, `unknown verb "launch"`},
+		"argument to up":     {nil, []string{"up", "now"}, exitUsage, "takes no arguments"},
+		"bad format":         {nil, []string{"version", "-o", "xml"}, exitUsage, "table, json or yaml"},
+		"migrate without db": {nil, []string{"migrate"}, exitUsage, "TOLLGATE_DATABASE_URL"},
+		"malformed db url":   {map[string]string{"TOLLGATE_DATABASE_URL": "mysql://u:hunter2@x"}, []string{"migrate"}, exitError, "postgres://user:password@host"},
+		"db down": {map[string]string{"TOLLGATE_DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/x"}, []string{"migrate"},
+			exitUnavailable, "cannot be reached at 127.0.0.1:1"},
+		"doctor without up": {map[string]string{"TOLLGATE_DATA_DIR": t.TempDir()}, []string{"doctor"}, exitUnavailable, "tollgate up"},
+		"port in use": {map[string]string{"TOLLGATE_DATA_DIR": t.TempDir(), "TOLLGATE_GATEWAY_ADDR": taken.Addr().String()},
+			[]string{"up"}, exitConflict, "set TOLLGATE_GATEWAY_ADDR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := invoke(t, c.env, c.args...)
+			if code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			if !strings.Contains(stderr, c.says) {
+				t.Errorf("stderr lacks %q:\n%s", c.says, stderr)
+			}
+			if stdout != "" {
+				t.Errorf("an error wrote to stdout: %s", stdout)
+			}
+			if strings.Contains(stderr, "hunter2") {
+				t.Errorf("the password leaks: %s", stderr)
+			}
+		})
+	}
+}
+
+func TestHelpNamesEveryVerb(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"--help"}} {
+		code, stdout, _ := invoke(t, nil, args...)
+		if code != exitOK {
+			t.Errorf("%v: exit code %d", args, code)
+		}
+		for _, v := range verbs() {
+			if !strings.Contains(stdout, "  "+v.name) {
+				t.Errorf("help lacks %s", v.name)
+			}
+		}
+	}
+	for _, v := range verbs() {
+		if code, stdout, _ := invoke(t, nil, v.name, "--help"); code != exitOK || !strings.Contains(stdout, v.usage) {
+			t.Errorf("%s --help: %d, %s", v.name, code, stdout)
+		}
+	}
+}
+
+func TestVersionFormats(t *testing.T) {
+	_, out, _ := invoke(t, nil, "version", "-o", "json")
+	var rows []map[string]string
+	if err := json.Unmarshal([]byte(out), &rows); err != nil || len(rows) != 1 || rows[0]["version"] != version {
+		t.Errorf("json: %v, %s", err, out)
+	}
+	if _, out, _ = invoke(t, nil, "version", "-o", "yaml"); !strings.HasPrefix(out, "- version: \"") {
+		t.Errorf("yaml: %s", out)
+	}
+	if _, out, _ = invoke(t, nil, "version"); !strings.HasPrefix(out, "VERSION") {
+		t.Errorf("table: %s", out)
+	}
+}
+
+func TestSecondUpOnTheSameDirectory(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	env := func(k string) string {
+		return map[string]string{"TOLLGATE_GATEWAY_ADDR": "127.0.0.1:0", "TOLLGATE_API_ADDR": "127.0.0.1:0",
+			"TOLLGATE_PORTAL_ADDR": "127.0.0.1:0", "TOLLGATE_DATABASE_URL": "postgres://127.0.0.1:1/x"}[k]
+	}
+	// The first run holds the lock while it waits here, in its first report.
+	held, release := make(chan struct{}), make(chan struct{})
+	first := make(chan error, 1)
+	go func() {
+		first <- allinone.Run(ctx, allinone.Config{DataDir: dir, Getenv: func(k string) string {
+			if k == "TOLLGATE_GATEWAY_ADDR" {
+				close(held)
+				<-release
+			}
+			return env(k)
+		}})
+	}()
+	<-held
+	code, _, stderr := invoke(t, map[string]string{"TOLLGATE_DATA_DIR": dir}, "up")
+	if code != exitConflict || !strings.Contains(stderr, "already runs on") || !strings.Contains(stderr, fmt.Sprint(os.Getpid())) {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	close(release)
+	<-first
+}
+
+func TestStartPage(t *testing.T) {
+	i := allinone.Info{GatewayURL: "http://127.0.0.1:8080", APIURL: "http://127.0.0.1:8081", PortalURL: "http://127.0.0.1:8082",
+		Tenant: "demo", APIKey: "tgk_x", DemoEmail: "d@x", DemoPassword: "pw1", AdminEmail: "a@x", AdminPassword: "pw2",
+		EnvFile: "/data/up.env", Database: "private Postgres 15"}
+	plain := startPage(i, "/data/log", false)
+	if strings.Contains(plain, "\x1b") {
+		t.Error("colour without a terminal")
+	}
+	for _, want := range []string{i.GatewayURL + "/v1/chat/completions", i.PortalURL, i.APIKey, i.DemoEmail, i.DemoPassword, i.AdminPassword, "/data/up.env"} {
+		if !strings.Contains(plain, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if n := strings.Count(plain, "\n"); n > 26 {
+		t.Errorf("the page has %d lines: too many for a small terminal", n)
+	}
+	if !strings.Contains(startPage(i, "/data/log", true), "\x1b[") {
+		t.Error("no colour on a terminal")
+	}
+}
+
+func TestLogTurns(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "log")
+	l, err := openLog(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	line := []byte(strings.Repeat("x", 1<<20) + "\n")
+	for range 40 {
+		if _, err := l.Write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range []string{name, name + ".old"} {
+		st, err := os.Stat(n)
+		if err != nil || st.Size() > maxLog || st.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", n, st, err)
+		}
+	}
+}
