@@ -3,49 +3,13 @@ package controlplane
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/tollgate/tollgate/proto/secretkey"
 )
-
-// Config is all that the control plane is told from outside.
-type Config struct {
-	Logger *slog.Logger
-	// OnReady is called once, with the address that the API listens on.
-	OnReady func(addr string)
-
-	// DatabaseURL of Postgres; its user is a member of the roles that the
-	// migrations made, which the user that ran them is.
-	DatabaseURL string
-	// Migrate brings the database to this version first.
-	Migrate bool
-	// NATSURL, with options for a connection within the process.
-	NATSURL     string
-	NATSOptions []nats.Option
-	// Addr is where the API listens: "127.0.0.1:8081" when empty.
-	Addr string
-	// OpsAddr, when set, is where /metrics is served, instead of on Addr.
-	OpsAddr string
-
-	// MasterKeyFile holds the key-encryption key: 32 bytes in base64, mode 0600.
-	MasterKeyFile string
-	// DataPlanePublicKeyFile holds the key that credentials are sealed to.
-	DataPlanePublicKeyFile string
-	// AllowedNetworks are those that providers' addresses may lie in though
-	// they are private or loopback; http is allowed to them as well.
-	AllowedNetworks []netip.Prefix
-
-	// AdminEmail and AdminPassword name an operator that must exist.
-	AdminEmail, AdminPassword string
-	// ManagementKey is an operator's key that must work, "tgm_…".
-	ManagementKey string
-}
 
 // DefaultAddr is where the API listens unless told otherwise.
 const DefaultAddr = "127.0.0.1:8081"

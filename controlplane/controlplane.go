@@ -6,18 +6,16 @@ package controlplane
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // migrations speak database/sql
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tollgate/tollgate/controlplane/internal/apikey"
@@ -26,6 +24,7 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/idempotency"
 	"github.com/tollgate/tollgate/controlplane/internal/managementkey"
 	"github.com/tollgate/tollgate/controlplane/internal/member"
+	"github.com/tollgate/tollgate/controlplane/internal/metrics"
 	"github.com/tollgate/tollgate/controlplane/internal/operator"
 	"github.com/tollgate/tollgate/controlplane/internal/password"
 	"github.com/tollgate/tollgate/controlplane/internal/postgres"
@@ -34,9 +33,41 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/controlplane/internal/signup"
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
-	"github.com/tollgate/tollgate/migrations"
 	"github.com/tollgate/tollgate/proto/fault"
 )
+
+// Config is all that the control plane is told from outside.
+type Config struct {
+	Logger *slog.Logger
+	// OnReady is called once, with the address that the API listens on.
+	OnReady func(addr string)
+
+	// DatabaseURL of Postgres; its user is a member of the roles that the
+	// migrations made, which the user that ran them is.
+	DatabaseURL string
+	// Migrate brings the database to this version first.
+	Migrate bool
+	// NATSURL, with options for a connection within the process.
+	NATSURL     string
+	NATSOptions []nats.Option
+	// Addr is where the API listens: "127.0.0.1:8081" when empty.
+	Addr string
+	// OpsAddr, when set, is where /metrics is served, instead of on Addr.
+	OpsAddr string
+
+	// MasterKeyFile holds the key-encryption key: 32 bytes in base64, mode 0600.
+	MasterKeyFile string
+	// DataPlanePublicKeyFile holds the key that credentials are sealed to.
+	DataPlanePublicKeyFile string
+	// AllowedNetworks are those that providers' addresses may lie in though
+	// they are private or loopback; http is allowed to them as well.
+	AllowedNetworks []netip.Prefix
+
+	// AdminEmail and AdminPassword name an operator that must exist.
+	AdminEmail, AdminPassword string
+	// ManagementKey is an operator's key that must work, "tgm_…".
+	ManagementKey string
+}
 
 const (
 	// poolSize is for each of the two roles.
@@ -51,33 +82,22 @@ const (
 
 // program is the control plane while it runs.
 type program struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *prometheus.Registry
-	key     *seal.Local
-	db      *postgres.DB
-	api     *httpapi.Server
+	cfg Config
+	log *slog.Logger
+	key *seal.Local
+	db  *postgres.DB
+	api *httpapi.Server
 }
 
 // Migrate brings a database to this version and returns how many steps that
 // took. A database from a newer version is left alone.
 func Migrate(ctx context.Context, databaseURL string) (int, error) {
-	db, err := sql.Open("pgx", databaseURL)
-	if err != nil {
-		return 0, badURL()
-	}
-	defer db.Close()
-	return migrations.Up(ctx, db)
+	return postgres.Migrate(ctx, databaseURL)
 }
 
 // CreateMasterKey writes a new key-encryption key to a file that must not
 // exist.
 func CreateMasterKey(path string) error { return seal.CreateKeyFile(path) }
-
-func badURL() error {
-	// The parser's message may hold the password.
-	return errors.New("TOLLGATE_DATABASE_URL is not a Postgres URL such as postgres://user:password@host:5432/tollgate")
-}
 
 // Run is the control plane, from start to clean stop. It returns nil when ctx
 // ended it.
@@ -97,8 +117,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer listeners.close()
-	p := &program{cfg: cfg, log: cfg.Logger, metrics: prometheus.NewRegistry()}
-	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p := &program{cfg: cfg, log: cfg.Logger}
 	if p.key, err = seal.LoadKeyFile(cfg.MasterKeyFile); err != nil {
 		return err
 	}
@@ -118,53 +137,33 @@ func Run(ctx context.Context, cfg Config) error {
 // openDatabase waits for Postgres, brings it to this version or checks that
 // it is there, and opens the pools.
 func (p *program) openDatabase(ctx context.Context) error {
-	raw, err := sql.Open("pgx", p.cfg.DatabaseURL)
-	if err != nil {
-		return badURL()
-	}
-	defer raw.Close()
-	if err := p.await(ctx, raw); err != nil {
+	url := p.cfg.DatabaseURL
+	if err := postgres.Await(ctx, url, patience, p.log); err != nil {
 		return err
 	}
 	if p.cfg.Migrate {
-		n, err := migrations.Up(ctx, raw)
+		n, err := postgres.Migrate(ctx, url)
 		if err != nil {
 			return err
 		}
 		p.log.InfoContext(ctx, "database is at this version", "migrations", n)
-	} else if err := migrations.Check(ctx, raw); err != nil {
+	} else if err := postgres.CheckSchema(ctx, url); err != nil {
 		return err
 	}
-	p.db, err = postgres.Open(ctx, p.cfg.DatabaseURL, poolSize)
+	var err error
+	p.db, err = postgres.Open(ctx, url, poolSize)
 	return err
-}
-
-func (p *program) await(ctx context.Context, db *sql.DB) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		err := db.PingContext(ctx)
-		if err == nil {
-			return nil
-		}
-		p.log.WarnContext(ctx, "waiting for Postgres", "error", err)
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("no answer from Postgres at TOLLGATE_DATABASE_URL within %s; is it running, and may we reach it? %w", patience, err)
-		case <-time.After(wait):
-		}
-	}
 }
 
 // join makes the noun packages and the API over them.
 func (p *program) join() error {
-	now := time.Now
+	now, registry := time.Now, metrics.New()
 	// Hashing is dear: one for each core at a time.
 	passwords := password.New(password.DefaultCost, runtime.GOMAXPROCS(0))
 	sessions := session.NewService(p.db, passwords, now)
 	keys := apikey.NewService(p.db, now)
 	api, err := httpapi.New(httpapi.Config{
-		Logger: p.log, Metrics: p.metrics, ServeMetrics: p.cfg.OpsAddr == "",
+		Logger: p.log, Metrics: registry, ServeMetrics: p.cfg.OpsAddr == "",
 		Access: p.db, Idempotency: idempotency.New(p.db, seal.NewBox(p.key)), CursorKey: p.key.Derive("cursors"), Now: now,
 	}, httpapi.Services{
 		Signups:        signup.NewService(p.db, passwords, sessions, keys),

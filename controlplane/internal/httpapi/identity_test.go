@@ -140,7 +140,9 @@ func TestSessions(t *testing.T) {
 	s.refused("session_expired", "GET", "/v1/me", acc.owner, nil)
 }
 
-func strip(body m) string { return body["code"].(string) + body["title"].(string) + body["fix"].(string) }
+func strip(body m) string {
+	return body["code"].(string) + body["title"].(string) + body["fix"].(string)
+}
 
 func TestGuessingIsSlowedDown(t *testing.T) {
 	s := newStage(t)

@@ -17,10 +17,10 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tollgate/tollgate/controlplane/internal/access"
 	"github.com/tollgate/tollgate/controlplane/internal/idempotency"
+	"github.com/tollgate/tollgate/controlplane/internal/metrics"
 	"github.com/tollgate/tollgate/proto/openapi/apiserver"
 )
 
@@ -150,7 +150,7 @@ func (s *Server) Handler() http.Handler {
 
 // MetricsHandler serves the metrics in the text format of Prometheus.
 func (s *Server) MetricsHandler() http.Handler {
-	return promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})
+	return metrics.Handler(s.cfg.Metrics)
 }
 
 // enter is the way of each call to its handler, in this order: who is it, may

@@ -57,8 +57,7 @@ func Open(ctx context.Context, url string, maxConns int32) (*DB, error) {
 func openPool(ctx context.Context, url, role string, maxConns int32) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// The parser's message may hold the password.
-		return nil, errors.New("TOLLGATE_DATABASE_URL is not a Postgres URL such as postgres://user:password@host:5432/tollgate")
+		return nil, errURL
 	}
 	if maxConns > 0 {
 		cfg.MaxConns = maxConns
