@@ -21,6 +21,8 @@ type Answer struct {
 	Text *[]byte
 	// TextBytes is how much of that there was.
 	TextBytes int
+
+	s scanner
 }
 
 // maxText bounds what is kept of an answer's text for counting tokens; the
@@ -29,24 +31,40 @@ const maxText = 256 << 10
 
 var errNotJSON = errors.New("body is not a JSON object")
 
-// read reads one JSON object.
+// read reads one JSON object. It has no closures, and its scanner lies in a,
+// so that a chunk of a stream costs no allocation.
 func (a *Answer) read(body []byte) error {
-	var s scanner
-	s.b = body
-	ok := s.object(func(name []byte) bool {
-		switch string(name) {
+	s := &a.s
+	s.b, s.i, s.depth = body, 0, 0
+	if !s.open('{') {
+		return errNotJSON
+	}
+	var buf [64]byte
+	for first := true; ; first = false {
+		key, escaped, more, ok := s.member(first)
+		if !ok {
+			return errNotJSON
+		}
+		if !more {
+			break
+		}
+		switch string(s.name(key, escaped, &buf)) {
 		case "usage":
-			return s.usage(&a.Usage)
+			ok = s.usage(&a.Usage)
 		case "choices":
-			return a.choices(&s)
+			ok = a.choices(s)
 		case "error":
 			c := s.ws()
 			a.failed = a.failed || c == '{' || c == '"'
+			ok = s.skip()
+		default:
+			ok = s.skip()
 		}
-		_, ok := s.value()
-		return ok
-	})
-	if !ok || !s.end() {
+		if !ok {
+			return errNotJSON
+		}
+	}
+	if !s.end() {
 		return errNotJSON
 	}
 	return nil
@@ -54,29 +72,50 @@ func (a *Answer) read(body []byte) error {
 
 func (a *Answer) choices(s *scanner) bool {
 	if s.ws() != '[' {
-		_, ok := s.value()
-		return ok
+		return s.skip()
 	}
 	a.hasChoices, a.empty = true, true
-	return s.array(func() bool {
-		a.empty = false
-		if s.ws() != '{' {
-			_, ok := s.value()
+	s.open('[')
+	for first := true; ; first = false {
+		more, ok := s.element(first)
+		if !ok || !more {
 			return ok
 		}
-		return s.object(func(name []byte) bool {
-			switch string(name) {
-			case "finish_reason":
-				a.finished = a.finished || s.ws() == '"'
-			case "delta", "message":
-				return a.texts(s)
-			case "text":
-				return a.text(s)
-			}
-			_, ok := s.value()
+		a.empty = false
+		if s.ws() != '{' {
+			ok = s.skip()
+		} else {
+			ok = a.choice(s)
+		}
+		if !ok {
+			return false
+		}
+	}
+}
+
+func (a *Answer) choice(s *scanner) bool {
+	s.open('{')
+	var buf [64]byte
+	for first := true; ; first = false {
+		key, escaped, more, ok := s.member(first)
+		if !ok || !more {
 			return ok
-		})
-	})
+		}
+		switch string(s.name(key, escaped, &buf)) {
+		case "finish_reason":
+			a.finished = a.finished || s.ws() == '"'
+			ok = s.skip()
+		case "delta", "message":
+			ok = a.texts(s, maxTextDepth)
+		case "text":
+			ok = a.text(s)
+		default:
+			ok = s.skip()
+		}
+		if !ok {
+			return false
+		}
+	}
 }
 
 // maxTextDepth is how deep texts are looked for inside a message.
@@ -84,21 +123,35 @@ const maxTextDepth = 8
 
 // texts collects what the model wrote inside a message or delta: content,
 // reasoning and the arguments of tool calls.
-func (a *Answer) texts(s *scanner) bool {
-	switch c := s.ws(); {
-	case s.depth > maxTextDepth+4:
-	case c == '{':
-		return s.object(func(name []byte) bool {
-			if isText(name) && s.ws() == '"' {
-				return a.text(s)
-			}
-			return a.texts(s)
-		})
-	case c == '[':
-		return s.array(func() bool { return a.texts(s) })
+func (a *Answer) texts(s *scanner, levels int) bool {
+	c := s.ws()
+	if levels == 0 || c != '{' && c != '[' {
+		return s.skip()
 	}
-	_, ok := s.value()
-	return ok
+	s.open(c)
+	var buf [64]byte
+	for first := true; ; first = false {
+		more, ok, isWritten := false, false, false
+		if c == '[' {
+			more, ok = s.element(first)
+		} else {
+			var key span
+			var escaped bool
+			key, escaped, more, ok = s.member(first)
+			isWritten = more && isText(s.name(key, escaped, &buf))
+		}
+		if !ok || !more {
+			return ok
+		}
+		if isWritten && s.ws() == '"' {
+			ok = a.text(s)
+		} else {
+			ok = a.texts(s, levels-1)
+		}
+		if !ok {
+			return false
+		}
+	}
 }
 
 func isText(name []byte) bool {
@@ -111,8 +164,7 @@ func isText(name []byte) bool {
 
 func (a *Answer) text(s *scanner) bool {
 	if s.ws() != '"' {
-		_, ok := s.value()
-		return ok
+		return s.skip()
 	}
 	p, _, ok := s.str()
 	if !ok {
@@ -145,8 +197,8 @@ func (a *Answer) ReadPlain(body []byte) error {
 // counting tokens where a provider does not. It ignores what is not text.
 func PromptText(messages []byte) (text []byte, size int) {
 	a := Answer{Text: &text}
-	s := scanner{b: messages}
-	a.texts(&s)
+	a.s.b = messages
+	a.texts(&a.s, maxTextDepth)
 	return Plain(text), a.TextBytes
 }
 

@@ -227,6 +227,12 @@ func (s *scanner) value() (span, bool) {
 	}
 }
 
+// skip passes over a value of which nothing is wanted.
+func (s *scanner) skip() bool {
+	_, ok := s.value()
+	return ok
+}
+
 func (s *scanner) scalar(c byte) bool {
 	switch c {
 	case '"':

@@ -58,8 +58,7 @@ func (s *scanner) count(into *int64) (good, ok bool) {
 // usage reads a usage object. Keys that come twice: the last one counts.
 func (s *scanner) usage(u *Usage) bool {
 	if s.ws() != '{' {
-		_, ok := s.value()
-		return ok
+		return s.skip()
 	}
 	*u = Usage{}
 	good, counted := true, false
@@ -79,8 +78,7 @@ func (s *scanner) usage(u *Usage) bool {
 		case "completion_tokens_details":
 			return s.details(nil, &u.audioOut, &u.reasoning)
 		default:
-			_, ok := s.value()
-			return ok
+			return s.skip()
 		}
 		g, ok := s.count(into)
 		good = good && g
@@ -93,8 +91,7 @@ func (s *scanner) usage(u *Usage) bool {
 // details reads the breakdown of prompt or completion tokens.
 func (s *scanner) details(cached, audio, reasoning *int64) bool {
 	if s.ws() != '{' {
-		_, ok := s.value()
-		return ok
+		return s.skip()
 	}
 	return s.object(func(name []byte) bool {
 		var into *int64
@@ -107,8 +104,7 @@ func (s *scanner) details(cached, audio, reasoning *int64) bool {
 			into = reasoning
 		}
 		if into == nil {
-			_, ok := s.value()
-			return ok
+			return s.skip()
 		}
 		// A detail that is no number is left out; the sums still hold.
 		_, ok := s.count(into)
@@ -129,22 +125,6 @@ func (s *scanner) object(each func(name []byte) bool) bool {
 			return ok
 		}
 		if !each(s.name(key, escaped, &buf)) {
-			return false
-		}
-	}
-}
-
-// array walks the array that starts here as object does.
-func (s *scanner) array(each func() bool) bool {
-	if !s.open('[') {
-		return false
-	}
-	for first := true; ; first = false {
-		more, ok := s.element(first)
-		if !ok || !more {
-			return ok
-		}
-		if !each() {
 			return false
 		}
 	}
