@@ -1,0 +1,212 @@
+package publish
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tollgate/tollgate/controlplane/internal/postgres"
+	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/snapshot"
+	"github.com/tollgate/tollgate/proto/subject"
+	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
+)
+
+// Snapshot is the whole config as one file.
+type Snapshot struct {
+	*os.File
+	Size   int64
+	Header *configv1.SnapshotHeader
+}
+
+// snapshots builds the file, one at a time, and keeps the newest.
+type snapshots struct {
+	db  *postgres.DB
+	dir string
+
+	mu     sync.Mutex
+	path   string
+	header *configv1.SnapshotHeader
+}
+
+// Snapshot opens a snapshot that has everything numbered so far. However many
+// ask, Postgres is read once for each state. When Postgres is away, the newest
+// one there is must do.
+func (p *Publisher) Snapshot(ctx context.Context) (*Snapshot, error) {
+	return p.snapshots.open(ctx)
+}
+
+func (s *snapshots) open(ctx context.Context) (*Snapshot, error) {
+	now, err := s.db.Publication(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stale := err == nil && (s.header == nil || int64(s.header.Revision) != now.LastRevision || s.header.StreamCreatedUnixNano != now.StreamCreated)
+	if stale {
+		err = s.build(ctx)
+	}
+	if err != nil && s.header == nil {
+		return nil, err
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		s.header = nil
+		return nil, fmt.Errorf("open config snapshot: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open config snapshot: %w", err)
+	}
+	return &Snapshot{File: f, Size: info.Size(), Header: s.header}, nil
+}
+
+// build writes the file beside its place and moves it there.
+func (s *snapshots) build(ctx context.Context) (err error) {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("build config snapshot: %w", err)
+	}
+	f, err := os.CreateTemp(s.dir, "config-*.tmp")
+	if err != nil {
+		return fmt.Errorf("build config snapshot: %w", err)
+	}
+	defer os.Remove(f.Name()) // Gone already when all went well.
+	header, err := s.write(ctx, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("build config snapshot: %w", err)
+	}
+	path := filepath.Join(s.dir, "config.snapshot")
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("build config snapshot: %w", err)
+	}
+	s.path, s.header = path, header
+	return nil
+}
+
+func (s *snapshots) write(ctx context.Context, to io.Writer) (*configv1.SnapshotHeader, error) {
+	buf := bufio.NewWriterSize(to, 1<<20)
+	var w *snapshot.Writer
+	var header *configv1.SnapshotHeader
+	var epoch int64
+	err := s.db.ReadConfig(ctx, func(h postgres.ConfigHead) (err error) {
+		epoch = h.Epoch
+		header = &configv1.SnapshotHeader{
+			Revision: uint64(h.LastRevision), StreamCreatedUnixNano: h.StreamCreated, StreamSequence: uint64(h.StreamSequence),
+			BuiltAtUnixNano: h.At.UnixNano(), Count: uint64(h.Count),
+		}
+		w, err = snapshot.NewWriter(buf, header)
+		return err
+	}, func(o postgres.Outgoing) error { return w.Write(envelope(o, epoch)) })
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return header, buf.Flush()
+}
+
+// Names in the metadata of the stored object.
+const (
+	metaRevision = "revision"
+	metaCreated  = "stream_created"
+)
+
+// checkSnapshot asks for a snapshot when the object store has none for this
+// stream.
+func (t *term) checkSnapshot(ctx context.Context, known postgres.Publication) error {
+	calling, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	defer cancel()
+	t.asked = time.Now()
+	bucket, err := t.bucket(calling)
+	if err != nil {
+		return err
+	}
+	info, err := bucket.GetInfo(calling, subject.SnapshotObject)
+	switch {
+	case errors.Is(err, jetstream.ErrObjectNotFound):
+	case err != nil:
+		return fmt.Errorf("look for snapshot: %w", err)
+	case info.Metadata[metaCreated] == strconv.FormatInt(t.created, 10):
+		t.snapshotted, _ = strconv.ParseInt(info.Metadata[metaRevision], 10, 64)
+		return nil
+	}
+	t.snapshotted = known.LastRevision
+	t.wantSnapshot()
+	return nil
+}
+
+func (t *term) bucket(ctx context.Context) (jetstream.ObjectStore, error) {
+	bucket, err := t.js.ObjectStore(ctx, subject.SnapshotBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		bucket, err = t.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
+			Bucket: subject.SnapshotBucket, Description: "config snapshots", Storage: jetstream.FileStorage,
+			MaxBytes: t.cfg.StreamMaxBytes, Replicas: t.cfg.Replicas,
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", subject.SnapshotBucket, err)
+	}
+	return bucket, nil
+}
+
+// storeSnapshots puts snapshots into the object store when they are due.
+func (t *term) storeSnapshots(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.want:
+		}
+		if err := t.storeSnapshot(ctx); err != nil && ctx.Err() == nil {
+			t.log.Warn("cannot store a config snapshot; trying again", "error", err)
+			sleep(ctx, t.cfg.Poll)
+			t.wantSnapshot()
+		}
+	}
+}
+
+func (t *term) storeSnapshot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	snap, err := t.snapshots.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	if snap.Header.StreamCreatedUnixNano == 0 {
+		return fault.New(fault.ConfigUnavailable, "", errors.New("the stream of the snapshot is not known yet"))
+	}
+	bucket, err := t.bucket(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = bucket.Put(ctx, jetstream.ObjectMeta{Name: subject.SnapshotObject, Metadata: map[string]string{
+		metaRevision: strconv.FormatUint(snap.Header.Revision, 10), metaCreated: strconv.FormatInt(snap.Header.StreamCreatedUnixNano, 10),
+	}}, snap)
+	if err != nil {
+		return fmt.Errorf("store snapshot of revision %d: %w", snap.Header.Revision, err)
+	}
+	if err := t.lead.SnapshotStored(ctx, t.cfg.DB, int64(snap.Header.Revision)); err != nil {
+		return fmt.Errorf("note snapshot: %w", err)
+	}
+	header, err := proto.Marshal(snap.Header)
+	if err != nil {
+		return fmt.Errorf("announce snapshot: %w", err)
+	}
+	if err := t.cfg.NATS.Publish(subject.SnapshotReady(), header); err != nil {
+		return fmt.Errorf("announce snapshot: %w", err)
+	}
+	t.metrics.snapshots.Inc()
+	t.log.Info("config snapshot stored", "revision", snap.Header.Revision, "count", snap.Header.Count, "bytes", snap.Size)
+	return nil
+}
