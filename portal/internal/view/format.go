@@ -116,6 +116,15 @@ func Percent(part, whole int64) string {
 // Machine is the moment for programs.
 func (t Instant) Machine() string { return t.UTC().Format(time.RFC3339Nano) }
 
+// Brief is the moment in a list: 22 Nov 19:04:05, with the year when it is not
+// a recent one.
+func (t Instant) Brief() string {
+	if d := time.Since(t.Time); d > 300*24*time.Hour || d < -300*24*time.Hour {
+		return t.Text()
+	}
+	return t.UTC().Format("2 Jan 15:04:05")
+}
+
 // Text is the moment for people: 22 Nov 2026, 19:04:05.
 func (t Instant) Text() string { return t.UTC().Format("2 Jan 2006, 15:04:05") }
 

@@ -6,7 +6,6 @@ package view
 import (
 	"net/url"
 	"time"
-
 )
 
 // Page is what every page knows: who looks at it, where, and in which theme.
@@ -45,8 +44,9 @@ type Tenant struct {
 
 // Can is what a role may do; the control plane has the last word.
 type Can struct {
-	Build  bool // keys, models, routes, projects, credentials
-	Manage bool // members, management keys, settings
+	Read   bool // see more than usage and requests
+	Build  bool // keys, models, routes, credentials
+	Manage bool // projects, members, management keys, settings
 }
 
 // URL is an address of this tenant's pages.
@@ -144,4 +144,3 @@ func When(t *time.Time) Instant {
 	}
 	return Instant{*t}
 }
-

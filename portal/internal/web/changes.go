@@ -33,7 +33,7 @@ func (s *Server) change(v *visit) error {
 // changeStatus asks how far a change has come. A page does not fail because
 // this line cannot be had: it then stays at "on its way".
 func (v *visit) changeStatus(id int64, polls int) view.Change {
-	t := v.page.Tenant
+	t := view.Tenant{Slug: v.slug}
 	c := view.Change{
 		PollURL:    fmt.Sprintf("%s?n=%d", t.URL("changes", strconv.FormatInt(id, 10)), polls+1),
 		RefreshURL: fmt.Sprintf("?change=%d", id),

@@ -168,3 +168,12 @@ func (v *visit) orTell(to string, err error) error {
 }
 
 func problemOf(err error) (*control.Problem, bool) { return errors.AsType[*control.Problem](err) }
+
+// wrongField is a field that we refuse ourselves, in the control plane's form.
+func wrongField(name, message string) error {
+	k := fault.ValidationFailed
+	return &control.Problem{
+		Status: k.Status, Code: k.Code, Text: k.Text, Fix: "Correct the field that is marked.",
+		Fields: map[string]control.FieldError{name: {Message: message}},
+	}
+}

@@ -40,7 +40,7 @@ func (v *visit) overviewModel() (view.Overview, error) {
 	from, to := today.AddDate(0, 0, -29), today.AddDate(0, 0, 1)
 	var usage *apiclient.Usage
 	var recent *apiclient.RequestPage
-	var refused *apiclient.RefusalList
+	refused := &apiclient.RefusalList{}
 	g, ctx := errgroup.WithContext(v.ctx)
 	g.Go(func() (err error) {
 		usage, err = control.OK(v.api.GetUsageWithResponse(ctx, v.slug, &apiclient.GetUsageParams{
@@ -52,10 +52,12 @@ func (v *visit) overviewModel() (view.Overview, error) {
 		recent, err = control.OK(v.api.ListRequestsWithResponse(ctx, v.slug, &apiclient.ListRequestsParams{Limit: ptr(7)}))
 		return err
 	})
-	g.Go(func() (err error) {
-		refused, err = control.OK(v.api.ListRefusalsWithResponse(ctx, v.slug))
-		return err
-	})
+	if t.Can.Read {
+		g.Go(func() (err error) {
+			refused, err = control.OK(v.api.ListRefusalsWithResponse(ctx, v.slug))
+			return err
+		})
+	}
 	if err := g.Wait(); err != nil {
 		return m, err
 	}

@@ -248,4 +248,3 @@ func priceSource(p apiclient.Price) string {
 	}
 	return from + ": " + strings.TrimSuffix(p.Source, ".") + "."
 }
-

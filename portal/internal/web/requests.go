@@ -95,14 +95,17 @@ func (s *Server) requests(v *visit) error {
 		page, err = control.OK(v.api.ListRequestsWithResponse(ctx, v.slug, params))
 		return err
 	})
-	g.Go(func() (err error) {
-		m.Keys, err = v.keyOptions()
-		return err
-	})
-	g.Go(func() (err error) {
-		m.Routes, err = v.routeOptions()
-		return err
-	})
+	m.Keys, m.Routes = []view.Option{{Value: "", Label: "All keys"}}, []view.Option{{Value: "", Label: "All routes"}}
+	if t.Can.Read {
+		g.Go(func() (err error) {
+			m.Keys, err = v.keyOptions()
+			return err
+		})
+		g.Go(func() (err error) {
+			m.Routes, err = v.routeOptions()
+			return err
+		})
+	}
 	if err := g.Wait(); err != nil {
 		return err
 	}

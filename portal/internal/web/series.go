@@ -249,7 +249,7 @@ func usageRows(groups []apiclient.UsageGroup, total int64, url func(group string
 		r := view.UsageRow{
 			ID: g.Group, Name: groupName(g), Class: class, Requests: t.Requests, Errors: t.Errors, Attempts: t.Attempts,
 			Input: t.InputTokens, Output: t.OutputTokens, Reasoning: t.ReasoningTokens,
-			CacheRead: t.CacheReadTokens, CacheWrite: t.CacheWriteTokens,
+			Tokens: allTokens(t), CacheRead: t.CacheReadTokens, CacheWrite: t.CacheWriteTokens,
 			Price: view.Money(t.PriceNano), Share: view.Percent(t.PriceNano, total),
 		}
 		if url != nil && g.Group != "" {

@@ -98,7 +98,7 @@ func (s *Server) register(e *echo.Echo) {
 
 func (s *Server) registerTenant(g *echo.Group) {
 	get := func(path string, h handler) { g.GET(path, s.tenant(h)) }
-	_ = func(path string, h handler) { g.POST(path, s.tenant(h)) }
+	post := func(path string, h handler) { g.POST(path, s.tenant(h)) }
 
 	get("", s.overview)
 	get("/live", s.overviewLive)
@@ -110,7 +110,70 @@ func (s *Server) registerTenant(g *echo.Group) {
 	get("/requests/:id", s.request)
 	get("/find", s.find)
 	get("/changes/:id", s.change)
+
+	get("/keys", s.keys)
+	get("/keys/new", s.keyNew)
+	post("/keys", s.keyCreate)
+	get("/keys/:id", s.key)
+	post("/keys/:id", s.keyUpdate)
+	post("/keys/:id/rotate", s.keyRotate)
+	post("/keys/:id/revoke", s.keyRevoke)
+
+	get("/credentials", s.credentials)
+	get("/credentials/new", s.credentialNew)
+	post("/credentials", s.credentialCreate)
+	get("/credentials/:id", s.credential)
+	post("/credentials/:id", s.credentialUpdate)
+	post("/credentials/:id/delete", s.credentialDelete)
+
+	get("/models", s.models)
+	get("/models/new", s.modelNew)
+	post("/models", s.modelCreate)
+	get("/models/:id", s.model)
+	post("/models/:id", s.modelUpdate)
+	post("/models/:id/prices", s.modelPrice)
+	post("/models/:id/delete", s.modelDelete)
+
+	get("/routes", s.routes)
+	get("/routes/new", s.routeNew)
+	post("/routes", s.routeCreate)
+	get("/routes/:id", s.route)
+	post("/routes/:id", s.routeUpdate)
+	post("/routes/:id/delete", s.routeDelete)
+
+	get("/projects", s.projects)
+	post("/projects", s.projectCreate)
+	get("/projects/:id", s.project)
+	post("/projects/:id", s.projectUpdate)
+	post("/projects/:id/delete", s.projectDelete)
+
+	get("/members", s.members)
+	post("/members/:id", s.memberUpdate)
+	post("/members/:id/remove", s.memberRemove)
+	get("/management-keys", s.managementKeys)
+	post("/management-keys", s.managementKeyCreate)
+	post("/management-keys/:id/revoke", s.managementKeyRevoke)
+	get("/audit", s.audit)
+	get("/settings", s.settings)
+	post("/settings", s.settingsUpdate)
 }
 
 func (s *Server) registerAdmin(g *echo.Group) {
+	get := func(path string, h handler) { g.GET(path, s.operator(h)) }
+	post := func(path string, h handler) { g.POST(path, s.operator(h)) }
+
+	get("", s.admin)
+	get("/live", s.adminLive)
+	get("/tenants", s.tenants)
+	get("/tenants/:id", s.tenantAdmin)
+	post("/tenants/:id/suspend", s.tenantSuspend)
+	post("/tenants/:id/resume", s.tenantResume)
+	get("/data-planes", s.dataPlanes)
+	get("/data-planes/live", s.dataPlanesLive)
+	get("/catalog", s.catalogAdmin)
+	post("/catalog", s.catalogCreate)
+	get("/catalog/price", s.operatorPrice)
+	post("/catalog/price", s.operatorPriceCreate)
+	get("/audit", s.operatorAudit)
+	get("/doctor", s.doctor)
 }

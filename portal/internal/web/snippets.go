@@ -10,7 +10,7 @@ import (
 // with the key while it is known.
 func snippets(baseURL, key, model string) []view.Snippet {
 	fill := func(code, fromEnv string) string {
-		imports, secret := "", `"` + key + `"`
+		imports, secret := "", `"`+key+`"`
 		if key == "" {
 			secret, imports = fromEnv, "import os\n"
 		}

@@ -160,7 +160,7 @@ func (v *visit) enterTenant(slug string) error {
 	v.slug = t.Slug
 	v.page.Tenant = &view.Tenant{
 		Slug: t.Slug, Name: t.Name, Role: "operator",
-		Suspended: t.Status == apiclient.TenantStatusSuspended, Can: view.Can{Build: true, Manage: true},
+		Suspended: t.Status == apiclient.TenantStatusSuspended, Can: view.Can{Read: true, Build: true, Manage: true},
 	}
 	return nil
 }
@@ -168,9 +168,11 @@ func (v *visit) enterTenant(slug string) error {
 func abilities(r apiclient.Role) view.Can {
 	switch r {
 	case apiclient.Owner, apiclient.Admin:
-		return view.Can{Build: true, Manage: true}
+		return view.Can{Read: true, Build: true, Manage: true}
 	case apiclient.Developer:
-		return view.Can{Build: true}
+		return view.Can{Read: true, Build: true}
+	case apiclient.Viewer:
+		return view.Can{Read: true}
 	}
 	return view.Can{}
 }

@@ -34,17 +34,7 @@
 
   document.addEventListener("change", e => {
     if (e.target.matches("[data-submit]")) e.target.form.requestSubmit();
-    if (e.target.matches("[data-fill]")) fill(e.target);
   });
-
-  // A chosen provider or model presets the fields that go with it.
-  const fill = select => {
-    const o = select.selectedOptions[0];
-    for (const [key, value] of Object.entries(o?.dataset ?? {})) {
-      const f = select.form.elements[key.replace(/[A-Z]/g, c => "_" + c.toLowerCase())];
-      if (f) f.value = value;
-    }
-  };
 
   // A form is sent once, however often its button is pressed.
   document.addEventListener("submit", e => {

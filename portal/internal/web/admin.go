@@ -1,0 +1,266 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/a-h/templ"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tollgate/tollgate/portal/internal/control"
+	"github.com/tollgate/tollgate/portal/internal/view"
+	"github.com/tollgate/tollgate/proto/openapi/apiclient"
+)
+
+const (
+	tipProviderCost = "What providers charge for these requests."
+	tipTenantPrice  = "What tenants pay for these requests."
+	tipMargin       = "Price less provider cost."
+)
+
+func (s *Server) admin(v *visit) error {
+	m, err := v.adminModel()
+	if err != nil {
+		return err
+	}
+	v.at("overview", "Overview")
+	v.page.Live = true
+	return v.render(func(p view.Page) templ.Component { return view.AdminPage(p, m) })
+}
+
+func (s *Server) adminLive(v *visit) error {
+	m, err := v.adminModel()
+	if err != nil {
+		return err
+	}
+	return v.write(http.StatusOK, view.AdminLive(v.page, m))
+}
+
+func (v *visit) adminModel() (view.Admin, error) {
+	per := periodOf(v.c.QueryParams(), now())
+	if per.name == "today" {
+		per.interval = "hour"
+	}
+	m := view.Admin{
+		Periods: usagePeriods[:len(usagePeriods)-1], Period: per.name,
+		LiveURL: "/admin/live?period=" + url.QueryEscape(per.name),
+	}
+	var o *apiclient.Overview
+	g, ctx := errgroup.WithContext(v.ctx)
+	g.Go(func() (err error) {
+		o, err = control.OK(v.api.GetOverviewWithResponse(ctx, &apiclient.GetOverviewParams{
+			From: &per.from, To: &per.to, Interval: ptr(apiclient.GetOverviewParamsInterval(per.interval)),
+		}))
+		return err
+	})
+	g.Go(func() error {
+		list, err := control.OK(v.api.ListDataPlanesWithResponse(ctx))
+		if err == nil {
+			m.DataPlanes = dataPlaneRows(list)
+		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return m, err
+	}
+	t := o.Totals
+	m.Tiles = []view.Tile{
+		{ID: "price", Label: "Price", Tip: tipTenantPrice, Value: view.Amount(view.Money(t.PriceNano))},
+		{ID: "cost", Label: "Provider cost", Tip: tipProviderCost, Value: view.Amount(view.Money(t.CostNano))},
+		{ID: "margin", Label: "Margin", Tip: tipMargin, Value: view.Amount(view.Money(t.PriceNano - t.CostNano)), Bad: t.PriceNano < t.CostNano},
+		{ID: "requests", Label: "Requests", Tip: "Calls that reached Tollgate, each counted once.", Value: view.Count(t.Requests), Sub: view.Int(t.Attempts) + " attempts"},
+		{ID: "tokens", Label: "Tokens", Tip: tipTokens, Value: view.Count(allTokens(t)), Sub: view.Int(t.Estimated) + " requests estimated"},
+		{ID: "errors", Label: "Errors", Tip: tipErrors, Value: view.Count(t.Errors), Sub: view.Percent(t.Errors, t.Requests) + " of requests", Bad: t.Errors > 0},
+		{ID: "tenants", Label: "Active tenants", Tip: "Tenants with a request in the period, of all tenants.", Value: view.Count(o.ActiveTenants), Sub: "of " + view.Int(o.Tenants)},
+	}
+	m.Plots = adminPlots(o, newAxis(per.from, per.to, per.interval), per.label)
+	m.Tenants = marginRows(o.TopTenants, func(id string) string { return "/admin/tenants/" + url.PathEscape(id) })
+	m.Models = marginRows(o.TopModels, nil)
+	return m, nil
+}
+
+func adminPlots(o *apiclient.Overview, a axis, label string) []view.Plot {
+	money := figure{"money", "Price: cost and margin", "What tenants pay, split into what providers charge and what is left.", func(t apiclient.Totals) int64 { return t.PriceNano }, view.AxisDollars, view.Dollars}
+	layers := []layer{
+		{key: "cost", name: "Provider cost", class: "c0", pick: func(t apiclient.Totals) int64 { return t.CostNano }},
+		{key: "margin", name: "Margin", class: "c1", pick: func(t apiclient.Totals) int64 { return t.PriceNano - t.CostNano }},
+	}
+	points := sumPoints(o.Points)
+	return []view.Plot{
+		makePlot(money, a, points, layers, false, label, view.Amount(view.Money(o.Totals.PriceNano))),
+		makePlot(requestFigure(), a, points, outcomeLayers(), false, label, view.Count(o.Totals.Requests)),
+		makePlot(tokenFigure(), a, points, tokenLayers(), false, label, view.Count(allTokens(o.Totals))),
+	}
+}
+
+// sumPoints makes one point per moment, should there be several.
+func sumPoints(points []apiclient.UsagePoint) []apiclient.UsagePoint {
+	var out []apiclient.UsagePoint
+	at := map[int64]int{}
+	for _, p := range points {
+		i, ok := at[p.At.Unix()]
+		if !ok {
+			at[p.At.Unix()] = len(out)
+			out = append(out, p)
+			continue
+		}
+		out[i].Totals = sumTotals([]apiclient.UsagePoint{out[i], p}, func(apiclient.UsagePoint) bool { return true })
+	}
+	return out
+}
+
+func marginRows(groups []apiclient.UsageGroup, link func(string) string) []view.UsageRow {
+	rows := usageRows(groups, 0, link)
+	for i := range rows {
+		rows[i].Class = ""
+		rows[i].Margin = view.Money(groups[i].Totals.PriceNano - groups[i].Totals.CostNano)
+	}
+	return rows
+}
+
+func (s *Server) tenants(v *visit) error {
+	v.at("tenants", "Tenants")
+	m := view.Tenants{
+		Query: v.c.QueryParam("query"), Status: v.c.QueryParam("status"),
+		Statuses: []view.Option{{Value: "", Label: "Any"}, {Value: "active", Label: "Active"}, {Value: "suspended", Label: "Suspended"}},
+	}
+	params := &apiclient.ListTenantsParams{Limit: ptr(listSize), Cursor: v.cursor()}
+	if m.Query != "" {
+		params.Query = &m.Query
+	}
+	if st := apiclient.TenantStatus(m.Status); st.Valid() {
+		params.Status = &st
+	}
+	m.Filtered = m.Query != "" || m.Status != ""
+	page, err := control.OK(v.api.ListTenantsWithResponse(v.ctx, params))
+	if err != nil {
+		return err
+	}
+	m.Pager = pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)
+	for _, r := range page.Data {
+		row := tenantRow(r.Tenant)
+		t := r.Totals
+		row.Requests, row.Errors, row.Tokens = t.Requests, t.Errors, allTokens(t)
+		row.Price, row.Margin = view.Money(t.PriceNano), view.Money(t.PriceNano-t.CostNano)
+		m.Rows = append(m.Rows, row)
+	}
+	return v.render(func(p view.Page) templ.Component { return view.TenantsPage(p, m) })
+}
+
+func tenantRow(t apiclient.Tenant) view.TenantRow {
+	return view.TenantRow{
+		ID: t.Id, Slug: t.Slug, Name: t.Name, URL: adminTenantURL(t.Slug), State: tenantState(t.Status), Created: view.Instant{Time: t.CreatedAt},
+	}
+}
+
+func adminTenantURL(slug string) string { return "/admin/tenants/" + url.PathEscape(slug) }
+
+func (s *Server) tenantAdmin(v *visit) error {
+	t, err := control.OK(v.api.GetTenantWithResponse(v.ctx, v.c.Param("id")))
+	if err != nil {
+		return err
+	}
+	v.at("tenants", t.Name, view.Crumb{Name: "Tenants", URL: "/admin/tenants"})
+	m := view.TenantAdmin{
+		Row: tenantRow(*t), Form: v.newForm("", nil), Suspended: t.Status == apiclient.TenantStatusSuspended,
+		SuspendURL: adminTenantURL(t.Slug) + "/suspend", ResumeURL: adminTenantURL(t.Slug) + "/resume", OpenURL: (&view.Tenant{Slug: t.Slug}).URL(),
+	}
+	if id, err := strconv.ParseInt(v.c.QueryParam("change"), 10, 64); err == nil {
+		v.slug = t.Slug
+		m.Change = ptr(v.changeStatus(id, 0))
+		v.page.Live = true
+	}
+	return v.render(func(p view.Page) templ.Component { return view.TenantAdminPage(p, m) })
+}
+
+func (s *Server) tenantSuspend(v *visit) error {
+	id := v.c.Param("id")
+	t, err := control.OK(v.api.SuspendTenantWithResponse(v.ctx, id, &apiclient.SuspendTenantParams{IdempotencyKey: v.idempotencyKey()}))
+	if err != nil {
+		return v.orTell(adminTenantURL(id), err)
+	}
+	return v.done(adminTenantURL(t.Slug), t.Name+" is suspended: its calls are refused from now on.", t.ChangeId)
+}
+
+func (s *Server) tenantResume(v *visit) error {
+	id := v.c.Param("id")
+	t, err := control.OK(v.api.ResumeTenantWithResponse(v.ctx, id, &apiclient.ResumeTenantParams{IdempotencyKey: v.idempotencyKey()}))
+	if err != nil {
+		return v.orTell(adminTenantURL(id), err)
+	}
+	return v.done(adminTenantURL(t.Slug), t.Name+" is active again.", t.ChangeId)
+}
+
+func dataPlaneRows(list *apiclient.DataPlaneList) []view.DataPlaneRow {
+	var rows []view.DataPlaneRow
+	for _, d := range list.Data {
+		row := view.DataPlaneRow{
+			ID: d.Id, Version: d.Version, Address: d.Address, Started: view.Instant{Time: d.StartedAt}, Seen: view.Instant{Time: d.LastSeenAt},
+			Revision: view.Int(d.Revision), Behind: view.Int(d.Behind), Late: d.Behind > 0, Lag: "–",
+			Tenants: d.Tenants, Keys: d.ApiKeys, InFlight: d.InFlight, Spool: view.Bytes(d.SpoolBytes),
+			Unconfirmed: d.SpoolUnconfirmed, Lost: d.UsageLost, Epoch: strconv.FormatInt(d.Epoch, 10),
+		}
+		if d.LagMs != nil {
+			row.Lag = view.Millis(float64(*d.LagMs))
+		}
+		switch d.State {
+		case apiclient.Live:
+			row.State = view.Badge{Kind: "good", Text: "Live"}
+		case apiclient.Stopped:
+			row.State = view.Badge{Kind: "plain", Text: "Stopped"}
+		default:
+			row.State = view.Badge{Kind: "bad", Text: "Lost"}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (v *visit) dataPlanesModel() (view.DataPlanes, error) {
+	list, err := control.OK(v.api.ListDataPlanesWithResponse(v.ctx))
+	if err != nil {
+		return view.DataPlanes{}, err
+	}
+	return view.DataPlanes{Newest: view.Int(list.NewestRevision), Rows: dataPlaneRows(list)}, nil
+}
+
+func (s *Server) dataPlanes(v *visit) error {
+	v.at("data-planes", "Data planes")
+	m, err := v.dataPlanesModel()
+	if err != nil {
+		return err
+	}
+	v.page.Live = true
+	return v.render(func(p view.Page) templ.Component { return view.DataPlanesPage(p, m) })
+}
+
+func (s *Server) dataPlanesLive(v *visit) error {
+	m, err := v.dataPlanesModel()
+	if err != nil {
+		return err
+	}
+	return v.write(http.StatusOK, view.DataPlanesLive(m))
+}
+
+func (s *Server) operatorAudit(v *visit) error {
+	v.at("audit", "Audit")
+	page, err := control.OK(v.api.ListOperatorAuditWithResponse(v.ctx, &apiclient.ListOperatorAuditParams{Limit: ptr(listSize), Cursor: v.cursor()}))
+	if err != nil {
+		return err
+	}
+	return v.auditPage(page, "What operators changed, newest first, UTC.")
+}
+
+func (s *Server) doctor(v *visit) error {
+	v.at("doctor", "Doctor")
+	report, err := control.OK(v.api.RunDoctorWithResponse(v.ctx))
+	if err != nil {
+		return err
+	}
+	m := view.Doctor{OK: report.Ok}
+	for _, c := range report.Checks {
+		m.Checks = append(m.Checks, view.Check{Name: c.Name, Explanation: c.Explanation, OK: c.Ok, Rows: c.Rows})
+	}
+	return v.render(func(p view.Page) templ.Component { return view.DoctorPage(p, m) })
+}

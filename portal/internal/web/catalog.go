@@ -1,0 +1,92 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/a-h/templ"
+
+	"github.com/tollgate/tollgate/portal/internal/control"
+	"github.com/tollgate/tollgate/portal/internal/view"
+	"github.com/tollgate/tollgate/proto/openapi/apiclient"
+)
+
+func (s *Server) catalogAdmin(v *visit) error {
+	return v.catalogPage(http.StatusOK, v.newForm("/admin/catalog", nil))
+}
+
+func (v *visit) catalogPage(status int, f view.Form) error {
+	v.at("models", "Catalogue")
+	all, err := v.catalog()
+	if err != nil {
+		return err
+	}
+	m := view.Catalog{Form: f, Provider: v.c.QueryParam("provider"), Providers: []view.Option{{Value: "", Label: "All"}}, Open: len(f.Errors) > 0}
+	seen := map[string]bool{}
+	for _, c := range all {
+		if !seen[c.Provider] {
+			seen[c.Provider] = true
+			m.Providers = append(m.Providers, view.Option{Value: c.Provider, Label: c.Provider})
+		}
+		if m.Provider != "" && c.Provider != m.Provider {
+			continue
+		}
+		row := catalogRow(c)
+		row.PriceURL = "/admin/catalog/price?model=" + url.QueryEscape(c.Id)
+		m.Rows = append(m.Rows, row)
+	}
+	return v.renderStatus(status, func(p view.Page) templ.Component { return view.CatalogPage(p, m) })
+}
+
+func (s *Server) catalogCreate(v *visit) error {
+	body := apiclient.CatalogModelCreate{Provider: v.field("provider"), ProviderModel: v.field("provider_model"), Name: v.optional("name")}
+	var err error
+	if w := v.field("context_window"); w != "" {
+		n, convErr := strconv.Atoi(w)
+		if convErr != nil {
+			err = wrongField("context_window", "Give a whole number of tokens.")
+		}
+		body.ContextWindow = &n
+	}
+	if p := v.sentPrice(); p.Input != "" || p.Output != "" {
+		body.Price = &p
+	}
+	var m *apiclient.CatalogModel
+	if err == nil {
+		m, err = control.Created(v.api.CreateCatalogModelWithResponse(v.ctx, &apiclient.CreateCatalogModelParams{IdempotencyKey: v.idempotencyKey()}, body))
+	}
+	if err != nil {
+		return v.again(v.sentForm("/admin/catalog"), err, v.catalogPage)
+	}
+	return v.done("/admin/catalog", "“"+m.Id+"” is in the catalogue.", nil)
+}
+
+func (s *Server) operatorPrice(v *visit) error {
+	return v.operatorPricePage(http.StatusOK, v.newForm("/admin/catalog/price", url.Values{"side": {"sell"}, "catalog_id": {v.c.QueryParam("model")}}))
+}
+
+func (v *visit) operatorPricePage(status int, f view.Form) error {
+	all, err := v.catalog()
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.Id != f.Value("catalog_id") {
+			continue
+		}
+		m := view.OperatorPrice{Row: catalogRow(c), Form: f}
+		v.at("models", "Price of "+m.Row.Name, view.Crumb{Name: "Catalogue", URL: "/admin/catalog"})
+		return v.renderStatus(status, func(p view.Page) templ.Component { return view.OperatorPricePage(p, m) })
+	}
+	return errNotFound
+}
+
+func (s *Server) operatorPriceCreate(v *visit) error {
+	_, err := control.Created(v.api.CreateOperatorPriceWithResponse(v.ctx, &apiclient.CreateOperatorPriceParams{IdempotencyKey: v.idempotencyKey()},
+		apiclient.OperatorPriceCreate{CatalogId: v.optional("catalog_id"), Side: apiclient.PriceSide(v.field("side")), Price: v.sentPrice()}))
+	if err != nil {
+		return v.again(v.sentForm("/admin/catalog/price"), err, v.operatorPricePage)
+	}
+	return v.done("/admin/catalog", "The price of "+v.field("catalog_id")+" is set. Calls from now on use it.", nil)
+}

@@ -1,0 +1,264 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/a-h/templ"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tollgate/tollgate/portal/internal/control"
+	"github.com/tollgate/tollgate/portal/internal/view"
+	"github.com/tollgate/tollgate/proto/openapi/apiclient"
+)
+
+func priceText(p *apiclient.Price) *view.PriceText {
+	if p == nil {
+		return nil
+	}
+	side := "Provider charges"
+	if p.Side == apiclient.Sell {
+		side = "Tenant pays"
+	}
+	t := view.PriceText{ID: p.Id, Side: side, Input: p.Input, Output: p.Output, Source: p.Source, Since: view.Instant{Time: p.EffectiveFrom}}
+	t.Origin = map[apiclient.PriceOrigin]string{
+		apiclient.PriceOriginCatalog: "Catalogue", apiclient.PriceOriginOperator: "Operator", apiclient.PriceOriginTenant: "Your organisation",
+	}[p.Origin]
+	var rest []string
+	for _, c := range []struct {
+		name  string
+		price *string
+	}{
+		{"cache read", p.CacheRead}, {"cache write", p.CacheWrite}, {"audio in", p.AudioInput},
+		{"audio out", p.AudioOutput}, {"image in", p.ImageInput}, {"per request", &p.PerRequest},
+	} {
+		if c.price != nil && *c.price != "" && strings.Trim(*c.price, "0.") != "" {
+			rest = append(rest, c.name+" $"+*c.price)
+		}
+	}
+	t.Rest = dash(strings.Join(rest, ", "))
+	return &t
+}
+
+func modelState(m apiclient.Model) view.Badge {
+	switch {
+	case m.Priced:
+		return view.Badge{Kind: "good", Text: "Priced"}
+	case m.UnknownPrice == apiclient.Zero:
+		return view.Badge{Kind: "warn", Text: "Counts as zero"}
+	}
+	return view.Badge{Kind: "bad", Text: "Blocked: no price"}
+}
+
+func modelRow(t *view.Tenant, m apiclient.Model, credentials map[string]string) view.ModelRow {
+	sell := priceText(m.SellPrice)
+	if sell == nil {
+		sell = priceText(m.CostPrice)
+	}
+	return view.ModelRow{
+		ID: m.Id, URL: t.URL("models", m.Id), Name: m.ProviderModel, Provider: m.Provider, Credential: orText(credentials[m.CredentialId], m.CredentialId),
+		State: modelState(m), Cost: priceText(m.CostPrice), Sell: sell, Created: view.Instant{Time: m.CreatedAt},
+	}
+}
+
+func (v *visit) credentialNames() ([]view.Option, map[string]string, error) {
+	page, err := control.OK(v.api.ListCredentialsWithResponse(v.ctx, v.slug, &apiclient.ListCredentialsParams{Limit: ptr(100)}))
+	if err != nil {
+		return nil, nil, err
+	}
+	names := map[string]string{}
+	var options []view.Option
+	for _, c := range page.Data {
+		names[c.Id] = c.Name
+		options = append(options, view.Option{Value: c.Id, Label: c.Name + " (" + c.Provider + ")"})
+	}
+	return options, names, nil
+}
+
+func (s *Server) models(v *visit) error {
+	v.at("models", "Models")
+	t := v.page.Tenant
+	var page *apiclient.ModelPage
+	var names map[string]string
+	var all []apiclient.CatalogModel
+	g, ctx := errgroup.WithContext(v.ctx)
+	g.Go(func() (err error) {
+		page, err = control.OK(v.api.ListModelsWithResponse(ctx, v.slug, &apiclient.ListModelsParams{Limit: ptr(listSize), Cursor: v.cursor()}))
+		return err
+	})
+	g.Go(func() (err error) {
+		_, names, err = v.credentialNames()
+		return err
+	})
+	g.Go(func() (err error) {
+		all, err = v.catalog()
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	m := view.Models{NewURL: t.URL("models", "new"), Pager: pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)}
+	for _, x := range page.Data {
+		m.Rows = append(m.Rows, modelRow(t, x, names))
+	}
+	for _, c := range all {
+		if c.BuiltIn {
+			m.BuiltIn = append(m.BuiltIn, catalogRow(c))
+		}
+	}
+	return v.render(func(p view.Page) templ.Component { return view.ModelsPage(p, m) })
+}
+
+func catalogRow(c apiclient.CatalogModel) view.CatalogRow {
+	row := view.CatalogRow{
+		ID: c.Id, Provider: c.Provider, Model: c.ProviderModel, Name: orText(c.Name, c.ProviderModel), BuiltIn: c.BuiltIn,
+		Cost: priceText(c.CostPrice), Sell: priceText(c.SellPrice), Context: "–",
+	}
+	if c.ContextWindow > 0 {
+		row.Context = view.Int(int64(c.ContextWindow))
+	}
+	return row
+}
+
+func (s *Server) modelNew(v *visit) error {
+	f := v.newForm(v.page.Tenant.URL("models"), url.Values{"pricing": {"block"}, "credential_id": {v.c.QueryParam("credential")}})
+	return v.modelNewPage(http.StatusOK, f)
+}
+
+func (v *visit) modelNewPage(status int, f view.Form) error {
+	t := v.page.Tenant
+	v.at("models", "Add a model", view.Crumb{Name: "Models", URL: t.URL("models")})
+	m := view.ModelForm{Form: f, BackURL: t.URL("models"), NewCredURL: t.URL("credentials", "new")}
+	var all []apiclient.CatalogModel
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		m.Credentials, _, err = v.credentialNames()
+		return err
+	})
+	g.Go(func() (err error) {
+		all, err = v.catalog()
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, c := range all {
+		if !c.BuiltIn {
+			m.Catalog = append(m.Catalog, catalogRow(c))
+		}
+	}
+	return v.renderStatus(status, func(p view.Page) templ.Component { return view.ModelNewPage(p, m) })
+}
+
+// sentPrice is the price that was typed.
+func (v *visit) sentPrice() apiclient.PriceCreate {
+	return apiclient.PriceCreate{
+		Input: v.field("price.input"), Output: v.field("price.output"), PerRequest: v.optional("price.per_request"),
+		CacheRead: v.optional("price.cache_read"), CacheWrite: v.optional("price.cache_write"),
+		AudioInput: v.optional("price.audio_input"), AudioOutput: v.optional("price.audio_output"),
+		ImageInput: v.optional("price.image_input"), Source: v.optional("price.source"),
+	}
+}
+
+func (s *Server) modelCreate(v *visit) error {
+	t := v.page.Tenant
+	body := apiclient.ModelCreate{CredentialId: v.field("credential_id"), ProviderModel: v.field("provider_model"), RouteName: v.optional("route_name")}
+	switch v.field("pricing") {
+	case "zero":
+		body.UnknownPrice = ptr(apiclient.Zero)
+	case "set":
+		body.UnknownPrice, body.Price = ptr(apiclient.Block), ptr(v.sentPrice())
+	default:
+		body.UnknownPrice = ptr(apiclient.Block)
+	}
+	m, err := control.Created(v.api.CreateModelWithResponse(v.ctx, v.slug, &apiclient.CreateModelParams{IdempotencyKey: v.idempotencyKey()}, body))
+	if err != nil {
+		return v.again(v.sentForm(t.URL("models")), err, v.modelNewPage)
+	}
+	return v.done(t.URL("models", m.Id), "“"+m.ProviderModel+"” is added.", m.ChangeId)
+}
+
+func (s *Server) model(v *visit) error {
+	return v.modelPage(http.StatusOK, view.Form{}, view.Form{})
+}
+
+func (v *visit) modelPage(status int, price, unknown view.Form) error {
+	t, id := v.page.Tenant, v.c.Param("id")
+	var x *apiclient.Model
+	var prices *apiclient.PricePage
+	var names map[string]string
+	g, ctx := errgroup.WithContext(v.ctx)
+	g.Go(func() (err error) {
+		x, err = control.OK(v.api.GetModelWithResponse(ctx, v.slug, id))
+		return err
+	})
+	g.Go(func() (err error) {
+		prices, err = control.OK(v.api.ListModelPricesWithResponse(ctx, v.slug, id, &apiclient.ListModelPricesParams{Limit: ptr(50)}))
+		return err
+	})
+	g.Go(func() (err error) {
+		_, names, err = v.credentialNames()
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	v.at("models", x.ProviderModel, view.Crumb{Name: "Models", URL: t.URL("models")})
+	m := view.Model{
+		Row: modelRow(t, *x, names), Price: price, Unknown: unknown, Priced: x.Priced, Zero: x.UnknownPrice == apiclient.Zero,
+		Delete: v.newForm("", url.Values{"version": version(x.Version)}), DeleteURL: t.URL("models", id, "delete"),
+		RouteURL: t.URL("routes", "new") + "?model=" + url.QueryEscape(id),
+	}
+	for _, p := range prices.Data {
+		m.Prices = append(m.Prices, *priceText(&p))
+	}
+	if m.Price.Action == "" {
+		m.Price = v.newForm(t.URL("models", id, "prices"), nil)
+	}
+	if m.Unknown.Action == "" {
+		m.Unknown = v.newForm(t.URL("models", id), url.Values{"unknown_price": {string(x.UnknownPrice)}, "version": version(x.Version)})
+	}
+	return v.renderStatus(status, func(p view.Page) templ.Component { return view.ModelPage(p, m) })
+}
+
+func (s *Server) modelUpdate(v *visit) error {
+	to := v.page.Tenant.URL("models", v.c.Param("id"))
+	m, err := control.OK(v.api.UpdateModelWithResponse(v.ctx, v.slug, v.c.Param("id"),
+		&apiclient.UpdateModelParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()},
+		apiclient.ModelPatch{UnknownPrice: ptr(apiclient.UnknownPrice(v.field("unknown_price")))}))
+	if err != nil {
+		return v.again(v.sentForm(to), err, func(status int, f view.Form) error { return v.modelPage(status, view.Form{}, f) })
+	}
+	return v.done(to, "Saved.", m.ChangeId)
+}
+
+func (s *Server) modelPrice(v *visit) error {
+	t, id := v.page.Tenant, v.c.Param("id")
+	p, err := control.Created(v.api.CreateModelPriceWithResponse(v.ctx, v.slug, id, &apiclient.CreateModelPriceParams{IdempotencyKey: v.idempotencyKey()}, v.sentPrice()))
+	if err != nil {
+		return v.again(v.sentForm(t.URL("models", id, "prices")), underPrice(err), func(status int, f view.Form) error { return v.modelPage(status, f, view.Form{}) })
+	}
+	return v.done(t.URL("models", id), "The price is set. Calls from now on use it.", p.ChangeId)
+}
+
+// underPrice moves field errors of a price to where the form has them.
+func underPrice(err error) error {
+	if p, ok := problemOf(err); ok {
+		moved := map[string]control.FieldError{}
+		for name, e := range p.Fields {
+			moved["price."+strings.TrimPrefix(name, "price.")] = e
+		}
+		p.Fields = moved
+	}
+	return err
+}
+
+func (s *Server) modelDelete(v *visit) error {
+	t := v.page.Tenant
+	d, err := control.OK(v.api.DeleteModelWithResponse(v.ctx, v.slug, v.c.Param("id"), &apiclient.DeleteModelParams{IfMatch: v.ifMatch()}))
+	if err != nil {
+		return v.orTell(t.URL("models", v.c.Param("id")), err)
+	}
+	return v.done(t.URL("models"), "The model is deleted.", d.ChangeId)
+}

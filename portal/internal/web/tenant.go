@@ -1,0 +1,185 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/a-h/templ"
+
+	"github.com/tollgate/tollgate/portal/internal/control"
+	"github.com/tollgate/tollgate/portal/internal/view"
+	"github.com/tollgate/tollgate/proto/openapi/apiclient"
+)
+
+func version(n int64) []string { return []string{strconv.FormatInt(n, 10)} }
+
+func (s *Server) projects(v *visit) error {
+	return v.projectsPage(http.StatusOK, v.newForm(v.page.Tenant.URL("projects"), nil))
+}
+
+func (v *visit) projectsPage(status int, f view.Form) error {
+	v.at("projects", "Projects")
+	page, err := control.OK(v.api.ListProjectsWithResponse(v.ctx, v.slug, &apiclient.ListProjectsParams{Limit: ptr(listSize), Cursor: v.cursor()}))
+	if err != nil {
+		return err
+	}
+	m := view.Projects{Form: f, Pager: pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)}
+	for _, p := range page.Data {
+		m.Rows = append(m.Rows, projectRow(v.page.Tenant, p))
+	}
+	return v.renderStatus(status, func(p view.Page) templ.Component { return view.ProjectsPage(p, m) })
+}
+
+func projectRow(t *view.Tenant, p apiclient.Project) view.ProjectRow {
+	return view.ProjectRow{ID: p.Id, URL: t.URL("projects", p.Id), Name: p.Name, Created: view.Instant{Time: p.CreatedAt}, UsageURL: t.URL("usage") + "?by=project"}
+}
+
+func (s *Server) projectCreate(v *visit) error {
+	to := v.page.Tenant.URL("projects")
+	p, err := control.Created(v.api.CreateProjectWithResponse(v.ctx, v.slug, &apiclient.CreateProjectParams{IdempotencyKey: v.idempotencyKey()}, apiclient.ProjectCreate{Name: v.field("name")}))
+	if err != nil {
+		return v.again(v.sentForm(to), err, v.projectsPage)
+	}
+	return v.done(to, "“"+p.Name+"” is made.", nil)
+}
+
+func (s *Server) project(v *visit) error { return v.projectPage(http.StatusOK, view.Form{}) }
+
+func (v *visit) projectPage(status int, refused view.Form) error {
+	t, id := v.page.Tenant, v.c.Param("id")
+	p, err := control.OK(v.api.GetProjectWithResponse(v.ctx, v.slug, id))
+	if err != nil {
+		return err
+	}
+	v.at("projects", p.Name, view.Crumb{Name: "Projects", URL: t.URL("projects")})
+	m := view.Project{Row: projectRow(t, *p), Form: refused, DeleteURL: t.URL("projects", id, "delete"), Delete: v.newForm("", url.Values{"version": version(p.Version)})}
+	if m.Form.Action == "" {
+		m.Form = v.newForm(t.URL("projects", id), url.Values{"name": {p.Name}, "version": version(p.Version)})
+	}
+	return v.renderStatus(status, func(p view.Page) templ.Component { return view.ProjectPage(p, m) })
+}
+
+func (s *Server) projectUpdate(v *visit) error {
+	to := v.page.Tenant.URL("projects", v.c.Param("id"))
+	_, err := control.OK(v.api.UpdateProjectWithResponse(v.ctx, v.slug, v.c.Param("id"),
+		&apiclient.UpdateProjectParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()}, apiclient.ProjectPatch{Name: ptr(v.field("name"))}))
+	if err != nil {
+		return v.again(v.sentForm(to), err, v.projectPage)
+	}
+	return v.done(to, "Saved.", nil)
+}
+
+func (s *Server) projectDelete(v *visit) error {
+	t := v.page.Tenant
+	_, err := control.OK(v.api.DeleteProjectWithResponse(v.ctx, v.slug, v.c.Param("id"), &apiclient.DeleteProjectParams{IfMatch: v.ifMatch()}))
+	if err != nil {
+		return v.orTell(t.URL("projects", v.c.Param("id")), err)
+	}
+	return v.done(t.URL("projects"), "The project is deleted.", nil)
+}
+
+func (s *Server) members(v *visit) error {
+	v.at("members", "Members")
+	t := v.page.Tenant
+	page, err := control.OK(v.api.ListMembersWithResponse(v.ctx, v.slug, &apiclient.ListMembersParams{Limit: ptr(listSize), Cursor: v.cursor()}))
+	if err != nil {
+		return err
+	}
+	m := view.Members{Roles: roleOptions(), Pager: pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)}
+	for _, p := range page.Data {
+		m.Rows = append(m.Rows, view.MemberRow{
+			ID: p.Id, Name: orText(p.Name, p.Email), Email: p.Email, Role: string(p.Role), Since: view.Instant{Time: p.CreatedAt}, Self: p.UserId == v.me.Id,
+			RoleURL: t.URL("members", p.Id), RemoveURL: t.URL("members", p.Id, "remove"), Form: v.newForm("", url.Values{"version": version(p.Version)}),
+		})
+	}
+	return v.render(func(p view.Page) templ.Component { return view.MembersPage(p, m) })
+}
+
+func (s *Server) memberUpdate(v *visit) error {
+	to := v.page.Tenant.URL("members")
+	m, err := control.OK(v.api.UpdateMemberWithResponse(v.ctx, v.slug, v.c.Param("id"),
+		&apiclient.UpdateMemberParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()}, apiclient.MemberPatch{Role: apiclient.Role(v.field("role"))}))
+	if err != nil {
+		return v.orTell(to, err)
+	}
+	return v.done(to, orText(m.Name, m.Email)+" is now "+string(m.Role)+".", nil)
+}
+
+func (s *Server) memberRemove(v *visit) error {
+	to := v.page.Tenant.URL("members")
+	_, err := control.OK(v.api.RemoveMemberWithResponse(v.ctx, v.slug, v.c.Param("id"), &apiclient.RemoveMemberParams{IfMatch: v.ifMatch()}))
+	if err != nil {
+		return v.orTell(to, err)
+	}
+	return v.done(to, "The member is removed.", nil)
+}
+
+func (s *Server) settings(v *visit) error { return v.settingsPage(http.StatusOK, view.Form{}) }
+
+func (v *visit) settingsPage(status int, refused view.Form) error {
+	v.at("settings", "Settings")
+	t, err := control.OK(v.api.GetTenantWithResponse(v.ctx, v.slug))
+	if err != nil {
+		return err
+	}
+	m := view.Settings{Form: refused, ID: t.Id, Slug: t.Slug, Created: view.Instant{Time: t.CreatedAt}, State: tenantState(t.Status), GatewayURL: v.s.gatewayURL}
+	if m.Form.Action == "" {
+		m.Form = v.newForm(v.page.Tenant.URL("settings"), url.Values{"name": {t.Name}, "version": version(t.Version)})
+	}
+	return v.renderStatus(status, func(p view.Page) templ.Component { return view.SettingsPage(p, m) })
+}
+
+func tenantState(s apiclient.TenantStatus) view.Badge {
+	if s == apiclient.TenantStatusSuspended {
+		return view.Badge{Kind: "bad", Text: "Suspended"}
+	}
+	return view.Badge{Kind: "good", Text: "Active"}
+}
+
+func (s *Server) settingsUpdate(v *visit) error {
+	to := v.page.Tenant.URL("settings")
+	t, err := control.OK(v.api.UpdateTenantWithResponse(v.ctx, v.slug,
+		&apiclient.UpdateTenantParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()}, apiclient.TenantPatch{Name: ptr(v.field("name"))}))
+	if err != nil {
+		return v.again(v.sentForm(to), err, v.settingsPage)
+	}
+	return v.done(to, "Saved.", t.ChangeId)
+}
+
+func (s *Server) audit(v *visit) error {
+	v.at("audit", "Audit")
+	page, err := control.OK(v.api.ListAuditWithResponse(v.ctx, v.slug, &apiclient.ListAuditParams{Limit: ptr(listSize), Cursor: v.cursor()}))
+	if err != nil {
+		return err
+	}
+	return v.auditPage(page, "Who changed what, newest first, UTC. Entries are chained by hash and cannot be changed.")
+}
+
+func (v *visit) auditPage(page *apiclient.AuditPage, sub string) error {
+	m := view.Audit{Sub: sub, Pager: pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)}
+	for _, e := range page.Data {
+		m.Rows = append(m.Rows, view.AuditRow{
+			Seq: strconv.FormatInt(e.Seq, 10), At: view.Instant{Time: e.At}, Actor: orText(e.ActorName, e.ActorId), ActorKind: e.ActorKind,
+			Action: e.Action, Kind: e.ResourceKind, ID: e.ResourceId, RequestID: dash(e.RequestId), IP: dash(e.ClientIp), Hash: e.Hash, Detail: jsonText(e.Detail),
+		})
+	}
+	return v.render(func(p view.Page) templ.Component { return view.AuditPage(p, m) })
+}
+
+// jsonText writes details for people to read.
+func jsonText(detail map[string]any) string {
+	if len(detail) == 0 {
+		return "{}"
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(detail); err != nil {
+		return "{}"
+	}
+	return b.String()
+}
