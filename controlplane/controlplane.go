@@ -33,6 +33,7 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/controlplane/internal/signup"
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
+	"github.com/tollgate/tollgate/controlplane/internal/usage"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -174,6 +175,7 @@ func (p *program) join() error {
 		APIKeys:        keys,
 		ManagementKeys: managementkey.NewService(p.db, now),
 		Audit:          audit.NewService(p.db),
+		Usage:          usage.NewService(p.db, now),
 	})
 	p.api = api
 	return err

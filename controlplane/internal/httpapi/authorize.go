@@ -136,7 +136,7 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 		return nil
 	}
 	values := slices.Clone(c.ParamValues())
-	if call.place, err = access.Enter(ctx, s.cfg.Access, p, printable(values[i])); err != nil {
+	if call.place, err = access.Enter(ctx, s.cfg.Access, p, printable(unescaped(c, values[i]))); err != nil {
 		return err
 	}
 	if !p.Operator && !slices.Contains(op.rule.roles, call.place.Role) {

@@ -32,6 +32,7 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/controlplane/internal/signup"
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
+	"github.com/tollgate/tollgate/controlplane/internal/usage"
 	"github.com/tollgate/tollgate/proto/id"
 	"github.com/tollgate/tollgate/proto/secretkey"
 )
@@ -122,7 +123,7 @@ func services(t *testing.T, db *postgres.DB, now func() time.Time) httpapi.Servi
 	return httpapi.Services{
 		Signups: signup.NewService(db, passwords, sessions, keys), Sessions: sessions,
 		Tenants: tenant.NewService(db), Projects: project.NewService(db), Members: member.NewService(db),
-		APIKeys: keys, ManagementKeys: managementkey.NewService(db, now), Audit: audit.NewService(db),
+		APIKeys: keys, ManagementKeys: managementkey.NewService(db, now), Audit: audit.NewService(db), Usage: usage.NewService(db, now),
 	}
 }
 

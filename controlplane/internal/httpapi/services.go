@@ -9,6 +9,7 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/controlplane/internal/signup"
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
+	"github.com/tollgate/tollgate/controlplane/internal/usage"
 )
 
 // Services are the noun packages that handlers call.
@@ -21,4 +22,5 @@ type Services struct {
 	APIKeys        *apikey.Service
 	ManagementKeys *managementkey.Service
 	Audit          *audit.Service
+	Usage          *usage.Service
 }

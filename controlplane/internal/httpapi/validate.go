@@ -126,16 +126,28 @@ func checkParameter(c echo.Context, p *openapi3.Parameter) []fault.Field {
 func pathParams(c echo.Context) map[string]string {
 	m := map[string]string{}
 	for i, n := range c.ParamNames() {
-		m[n] = c.ParamValues()[i]
+		m[n] = unescaped(c, c.ParamValues()[i])
 	}
 	return m
+}
+
+// unescaped is a path parameter as the handler will see it: the router cuts
+// the path as it was sent when that differs from its plain form.
+func unescaped(c echo.Context, v string) string {
+	if c.Request().URL.RawPath == "" {
+		return v
+	}
+	if u, err := url.PathUnescape(v); err == nil {
+		return u
+	}
+	return v
 }
 
 // given lists what was sent for a parameter.
 func given(c echo.Context, p *openapi3.Parameter) []string {
 	switch p.In {
 	case openapi3.ParameterInPath:
-		return []string{c.Param(p.Name)}
+		return []string{unescaped(c, c.Param(p.Name))}
 	case openapi3.ParameterInQuery:
 		return c.QueryParams()[p.Name]
 	}

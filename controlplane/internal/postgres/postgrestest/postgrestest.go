@@ -127,18 +127,24 @@ func (c *cluster) launch() error {
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(c.dir, "log"))
+	c.base = fmt.Sprintf("postgres://postgres@127.0.0.1:%d", port)
+	return c.run(bin, attr, port)
+}
+
+// run starts the server on the data that launch made, and waits for it.
+func (c *cluster) run(bin string, attr *syscall.SysProcAttr, port int) error {
+	log, err := os.OpenFile(filepath.Join(c.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	c.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port),
+	defer log.Close()
+	c.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
 		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
 	c.cmd.SysProcAttr, c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = attr, c.dir, log, log
 	if err := c.cmd.Start(); err != nil {
 		return err
 	}
-	c.base = fmt.Sprintf("postgres://postgres@127.0.0.1:%d", port)
 	return c.await()
 }
 
