@@ -246,6 +246,12 @@ func (r *Response) chunkStart() error {
 	if size > 0 {
 		return nil
 	}
+	return r.trailers()
+}
+
+// trailers reads what may follow the last chunk. Nothing in it is used, but it
+// must be what it should be, or the next answer would start in its middle.
+func (r *Response) trailers() error {
 	for total := 0; ; {
 		l, err := r.line(maxChunkLine)
 		if err != nil {
@@ -254,6 +260,10 @@ func (r *Response) chunkStart() error {
 		if len(l) == 0 {
 			r.ended = true
 			return nil
+		}
+		ignored := head{length: -1}
+		if err := ignored.field(l); err != nil {
+			return err
 		}
 		if total += len(l); total > maxTrailer {
 			return garbage("trailers are too large")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -37,6 +38,7 @@ type head struct {
 	length    int64 // -1 when not given
 	chunked   bool
 	keepAlive bool
+	http10    bool
 	// retryAfter and retryAfterMS are copied, for refusals alone.
 	retryAfter   string
 	retryAfterMS string
@@ -75,8 +77,8 @@ func parseHead(b []byte, h *head) (int, error) {
 			return 0, err
 		}
 	}
-	if h.chunked && h.length >= 0 {
-		return 0, garbage("both a length and chunks are announced")
+	if h.chunked && (h.length >= 0 || h.http10) {
+		return 0, garbage("chunks are announced beside a length or in HTTP/1.0")
 	}
 	return size, nil
 }
@@ -96,6 +98,7 @@ func parseStatus(l []byte, h *head) error {
 	case '1':
 		h.keepAlive = true
 	case '0':
+		h.http10 = true
 	default:
 		return garbage("HTTP version is not 1.0 or 1.1")
 	}
@@ -125,7 +128,11 @@ func parseLine(l []byte, h *head) error {
 	if len(l) < 2 || l[len(l)-2] != '\r' {
 		return garbage("header line does not end in CR LF")
 	}
-	l = l[:len(l)-2]
+	return h.field(l[:len(l)-2])
+}
+
+// field reads a header line without its end.
+func (h *head) field(l []byte) error {
 	colon := bytes.IndexByte(l, ':')
 	if colon <= 0 {
 		return garbage("header line has no name")
@@ -133,8 +140,8 @@ func parseLine(l []byte, h *head) error {
 	name := l[:colon]
 	for _, c := range name {
 		// Folded lines and "name :" are where parsers disagree.
-		if c <= ' ' || c >= 0x7f {
-			return garbage("header name holds a space or control character")
+		if !isToken(c) {
+			return garbage("header name holds what it must not")
 		}
 	}
 	value := bytes.Trim(l[colon+1:], " \t")
@@ -181,6 +188,15 @@ func (h *head) set(name, value []byte) error {
 		}
 	}
 	return nil
+}
+
+// isToken says whether a byte may stand in a header's name (RFC 9110, 5.6.2).
+func isToken(c byte) bool {
+	switch {
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-':
+		return true
+	}
+	return strings.IndexByte("!#$%&'*+.^_`|~", c) >= 0
 }
 
 func (h *head) connection(value []byte) {
