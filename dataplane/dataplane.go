@@ -18,9 +18,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/httpapi"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
@@ -41,7 +38,7 @@ type plane struct {
 	client   *provider.Client
 	pipeline *pipeline.Pipeline
 	front    *httpapi.Server
-	registry *prometheus.Registry
+	registry *metrics.Registry
 	listener net.Listener
 	ops      net.Listener
 }
@@ -109,12 +106,10 @@ func (p *plane) assemble() error {
 
 // join makes the request path.
 func (p *plane) join() error {
-	p.registry = prometheus.NewRegistry()
+	p.registry = metrics.NewRegistry()
+	p.gauges()
 	m, err := metrics.New(p.registry)
-	if err == nil {
-		err = p.gauges()
-	}
-	if err != nil {
+	if err = errors.Join(err, p.registry.Err()); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	buffers := new(buffer.Pool)
@@ -128,14 +123,10 @@ func (p *plane) join() error {
 		DrainDelay: p.cfg.DrainDelay, DrainTime: p.cfg.DrainTime,
 	}
 	if p.ops == nil {
-		front.Metrics = p.metricsHandler()
+		front.Metrics = p.registry.Handler()
 	}
 	p.front = httpapi.New(front)
 	return nil
-}
-
-func (p *plane) metricsHandler() http.Handler {
-	return promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{})
 }
 
 // serve runs the parts until ctx ends, and stops them in order: callers and
@@ -164,7 +155,7 @@ func (p *plane) serve(ctx context.Context) error {
 // serveOps serves metrics and health on an address of their own.
 func (p *plane) serveOps(ctx context.Context) error {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", p.metricsHandler())
+	mux.Handle("/metrics", p.registry.Handler())
 	for _, path := range []string{"/livez", "/readyz", "/startupz"} {
 		mux.Handle(path, p.front.Handler())
 	}
@@ -260,17 +251,11 @@ func (p *plane) numbers() tenantconfig.Numbers {
 }
 
 // gauges registers the figures of config and spool.
-func (p *plane) gauges() error {
+func (p *plane) gauges() {
 	stat := func(f func(meter.Stats) float64) func() float64 {
 		return func() float64 { return f(p.meter.Stats()) }
 	}
-	var errs []error
-	gauge := func(name, help string, read func() float64) {
-		errs = append(errs, metrics.Gauge(p.registry, name, help, read))
-	}
-	counter := func(name, help string, read func() float64) {
-		errs = append(errs, metrics.Counter(p.registry, name, help, read))
-	}
+	gauge, counter := p.registry.Gauge, p.registry.Counter
 	gauge("tollgate_config_revision", "Revision of the config that is live.", func() float64 { return float64(p.store.Revision()) })
 	gauge("tollgate_config_age_seconds", "Age of the newest change that is live.", func() float64 { return p.store.Age().Seconds() })
 	gauge("tollgate_config_complete", "1 when all config there is is known here.", func() float64 {
@@ -287,8 +272,6 @@ func (p *plane) gauges() error {
 	gauge("tollgate_usage_unconfirmed", "Events that the ledger has not confirmed.", stat(func(s meter.Stats) float64 { return float64(s.Unconfirmed) }))
 	gauge("tollgate_usage_unsettled", "Requests admitted and not settled.", stat(func(s meter.Stats) float64 { return float64(s.Unsettled) }))
 	counter("tollgate_usage_lost_total", "Events that could not be kept. Anything above 0 is an alarm.", stat(func(s meter.Stats) float64 { return float64(s.Lost) }))
-	errs = append(errs, p.registry.Register(collectors.NewGoCollector()), p.registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
-	return errors.Join(errs...)
 }
 
 // spool is the meter as the pipeline sees it.

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/tollgate/tollgate/dataplane/internal/httpapi"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/metrics"
@@ -141,7 +139,7 @@ func start(t testing.TB, w *testconfig.World, change func(*httpapi.Config)) *gat
 	t.Helper()
 	g := &gateway{t: t, ledger: newLedger(), logs: new(lockedBuffer), done: make(chan error, 1)}
 	g.config = &completeness{w.Open(nil), true}
-	reg := prometheus.NewRegistry()
+	reg := metrics.NewRegistry()
 	m, err := metrics.New(reg)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +149,7 @@ func start(t testing.TB, w *testconfig.World, change func(*httpapi.Config)) *gat
 	g.pipeline = pipeline.New(pipeline.Deps{Logger: log, Config: g.config, Meter: g.ledger, Client: client, Metrics: m})
 	cfg := httpapi.Config{
 		Logger: log, Pipeline: g.pipeline, Ready: g.config.Loaded,
-		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), DrainTime: 5 * time.Second,
+		Metrics: reg.Handler(), DrainTime: 5 * time.Second,
 	}
 	if change != nil {
 		change(&cfg)

@@ -70,7 +70,7 @@ func providerLabel(p string) string {
 
 // New makes and registers the metrics. Names and buckets of gen_ai_* are those
 // of the OpenTelemetry conventions.
-func New(reg prometheus.Registerer) (*Metrics, error) {
+func New(reg *Registry) (*Metrics, error) {
 	seconds := []float64{.01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92}
 	fine := []float64{.001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
 	per := []float64{.001, .0025, .005, .01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5}
@@ -92,7 +92,7 @@ func New(reg prometheus.Registerer) (*Metrics, error) {
 		children: make(map[labels]*child),
 	}
 	for _, c := range []prometheus.Collector{m.tokens, m.duration, m.first, m.perToken, m.attempts, m.requests, m.panics, m.unkept} {
-		if err := reg.Register(c); err != nil {
+		if err := reg.r.Register(c); err != nil {
 			return nil, err
 		}
 	}
@@ -150,13 +150,3 @@ func (m *Metrics) Panic() { m.panics.Inc() }
 
 // SettleError counts an event that was not kept.
 func (m *Metrics) SettleError() { m.unkept.Inc() }
-
-// Gauge registers a figure that is read when it is asked for.
-func Gauge(reg prometheus.Registerer, name, help string, read func() float64) error {
-	return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
-}
-
-// Counter registers a rising figure that is read when it is asked for.
-func Counter(reg prometheus.Registerer, name, help string, read func() float64) error {
-	return reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
-}
