@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,31 @@ func TestRulesCatchWhatTheyForbid(t *testing.T) {
 	} {
 		if p := importProblem(c.dir, modulePrefix+c.path); p != "" {
 			t.Errorf("%s may not import %s: %s", c.dir, c.path, p)
+		}
+	}
+}
+
+// What a program must not carry, not even through others.
+func TestProgramsDoNotLink(t *testing.T) {
+	for _, c := range []struct{ program, library, reason string }{
+		{"dataplane/cmd/dataplane", "github.com/nats-io/nats-server", "it would make the binary four times as large"},
+		{"dataplane/cmd/dataplane", "github.com/jackc/pgx", "the request path has no database"},
+		{"portal/cmd/portal", "github.com/jackc/pgx", "the portal has no database"},
+		{"portal/cmd/portal", "github.com/nats-io/", "the portal speaks the API alone"},
+		{"controlplane/cmd/controlplane", "github.com/nats-io/nats-server", "it runs beside a NATS"},
+	} {
+		cmd := exec.Command("go", "list", "-deps", "./"+c.program)
+		cmd.Dir = repo(t).root
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("list what %s links: %v", c.program, err)
+			continue
+		}
+		for dep := range strings.Lines(string(out)) {
+			if strings.HasPrefix(dep, c.library) {
+				t.Errorf("%s links %s: %s", c.program, strings.TrimSpace(dep), c.reason)
+				break
+			}
 		}
 	}
 }
