@@ -69,6 +69,15 @@ func (m *Meter) syncAll() {
 		}
 		p.seg.synced.Store(p.used)
 	}
+	m.mu.Lock()
+	active, used := m.active, int64(0)
+	if active != nil {
+		used = active.used
+	}
+	m.mu.Unlock()
+	if len(dirty) > 0 && active != nil && active.file != nil {
+		active.ahead(used)
+	}
 }
 
 // prepare allocates the next segment before it is needed, outside the lock.

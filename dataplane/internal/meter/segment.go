@@ -34,6 +34,8 @@ type segment struct {
 	mapped bool
 	// size on disk, and how much of it is written.
 	size, used int64
+	// aheadFrom is where pages were readied last; the keeper's alone.
+	aheadFrom int64
 	// synced is how much is known to be on the disk.
 	synced atomic.Int64
 	// touched says that a word was changed in place since the last sync.
@@ -103,7 +105,33 @@ func mapSegment(f *os.File, number uint64, size int64, direct bool) (*segment, e
 	}
 	var err error
 	s.mem, s.mapped, err = mapFile(f, int(size))
+	if s.mapped {
+		populate(s.mem[:min(size, minAhead)])
+	}
 	return s, err
+}
+
+// Pages that are populated ahead of the records, in bytes.
+const (
+	pageSize = 4096
+	minAhead = 64 << 10
+	maxAhead = 1 << 20
+)
+
+// ahead readies the pages that the next records will touch: those behind were
+// made read-only by the sync, and a page fault for each would cost more than
+// all the rest of a record. It takes as much as was written since last time,
+// twice.
+func (s *segment) ahead(used int64) {
+	if !s.mapped {
+		return
+	}
+	want := min(max(2*(used-s.aheadFrom), pageSize), maxAhead)
+	s.aheadFrom = used
+	from := used &^ (pageSize - 1)
+	if to := min(used+want, s.size); to > from {
+		populate(s.mem[from:to])
+	}
 }
 
 // begin writes the header: from here on the segment is part of the spool.

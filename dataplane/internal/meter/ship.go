@@ -222,6 +222,11 @@ func (s *shipper) shipLine(ctx context.Context, k lineKey) (more bool, err error
 	if err != nil || len(batches) == 0 {
 		return false, err
 	}
+	s.mu.Lock()
+	if l := s.lines[k]; l != nil {
+		l.reached = max(l.reached, batches[len(batches)-1].last)
+	}
+	s.mu.Unlock()
 	acks := make([]jetstream.PubAckFuture, 0, len(batches))
 	var failed error
 	for _, b := range batches {
