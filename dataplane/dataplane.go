@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -152,14 +153,17 @@ func (p *plane) serve(ctx context.Context) error {
 	return g.Wait()
 }
 
-// serveOps serves metrics and health on an address of their own.
+// serveOps serves metrics, health and profiles on an address of their own.
 func (p *plane) serveOps(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", p.registry.Handler())
 	for _, path := range []string{"/livez", "/readyz", "/startupz"} {
 		mux.Handle(path, p.front.Handler())
 	}
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 2 * time.Minute}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		<-ctx.Done()
