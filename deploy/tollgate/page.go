@@ -31,7 +31,7 @@ func startPage(i allinone.Info, logName string, colour bool) string {
 	row("Gateway", link(i.GatewayURL+"/v1"))
 	row("API key", i.APIKey)
 	row("API", link(i.APIURL))
-	fmt.Fprintf(&b, "\n  %s\n\n", bold("Your first call")+dim("  (the demo model costs nothing and needs no account)"))
+	fmt.Fprintf(&b, "\n  %s\n\n", bold("Your first call")+dim("  (the demo model is built in and needs no account)"))
 	fmt.Fprintf(&b, "curl %s/v1/chat/completions \\\n", i.GatewayURL)
 	fmt.Fprintf(&b, "  -H 'Authorization: Bearer %s' \\\n", i.APIKey)
 	b.WriteString("  -H 'Content-Type: application/json' \\\n")
