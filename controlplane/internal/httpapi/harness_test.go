@@ -19,6 +19,8 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/access"
 	"github.com/tollgate/tollgate/controlplane/internal/apikey"
 	"github.com/tollgate/tollgate/controlplane/internal/audit"
+	"github.com/tollgate/tollgate/controlplane/internal/catalog"
+	"github.com/tollgate/tollgate/controlplane/internal/credential"
 	"github.com/tollgate/tollgate/controlplane/internal/httpapi"
 	"github.com/tollgate/tollgate/controlplane/internal/idempotency"
 	"github.com/tollgate/tollgate/controlplane/internal/managementkey"
@@ -28,12 +30,15 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/postgres"
 	"github.com/tollgate/tollgate/controlplane/internal/postgres/postgrestest"
 	"github.com/tollgate/tollgate/controlplane/internal/project"
+	"github.com/tollgate/tollgate/controlplane/internal/publish"
+	"github.com/tollgate/tollgate/controlplane/internal/route"
 	"github.com/tollgate/tollgate/controlplane/internal/seal"
 	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/controlplane/internal/signup"
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
 	"github.com/tollgate/tollgate/controlplane/internal/usage"
 	"github.com/tollgate/tollgate/proto/id"
+	transport "github.com/tollgate/tollgate/proto/seal"
 	"github.com/tollgate/tollgate/proto/secretkey"
 )
 
@@ -118,12 +123,23 @@ func stageOn(t *testing.T, db *postgres.DB, timeout time.Duration) *stage {
 func services(t *testing.T, db *postgres.DB, now func() time.Time) httpapi.Services {
 	t.Helper()
 	passwords := password.New(password.Cost{MemoryKiB: 64, Passes: 1}, 4)
+	key, err := seal.NewLocal(bytes.Repeat([]byte{7}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dataPlane, err := transport.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
 	sessions := session.NewService(db, passwords, now)
 	keys := apikey.NewService(db, now)
 	return httpapi.Services{
 		Signups: signup.NewService(db, passwords, sessions, keys), Sessions: sessions,
 		Tenants: tenant.NewService(db), Projects: project.NewService(db), Members: member.NewService(db),
 		APIKeys: keys, ManagementKeys: managementkey.NewService(db, now), Audit: audit.NewService(db), Usage: usage.NewService(db, now),
+		Prices: db, Doctor: db,
+		Credentials: credential.NewService(db, seal.NewBox(key), dataPlane.Public(), false),
+		Catalog:     catalog.NewService(db, now), Routes: route.NewService(db), Rollout: db, Snapshots: publish.NewSnapshots(db, t.TempDir()),
 	}
 }
 

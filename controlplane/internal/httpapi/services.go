@@ -3,9 +3,14 @@ package httpapi
 import (
 	"github.com/tollgate/tollgate/controlplane/internal/apikey"
 	"github.com/tollgate/tollgate/controlplane/internal/audit"
+	"github.com/tollgate/tollgate/controlplane/internal/catalog"
+	"github.com/tollgate/tollgate/controlplane/internal/credential"
+	"github.com/tollgate/tollgate/controlplane/internal/doctor"
 	"github.com/tollgate/tollgate/controlplane/internal/managementkey"
 	"github.com/tollgate/tollgate/controlplane/internal/member"
 	"github.com/tollgate/tollgate/controlplane/internal/project"
+	"github.com/tollgate/tollgate/controlplane/internal/rollout"
+	"github.com/tollgate/tollgate/controlplane/internal/route"
 	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/controlplane/internal/signup"
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
@@ -22,5 +27,12 @@ type Services struct {
 	APIKeys        *apikey.Service
 	ManagementKeys *managementkey.Service
 	Audit          *audit.Service
+	Credentials    *credential.Service
+	Catalog        *catalog.Service
+	Routes         *route.Service
+	Rollout        rollout.Store
+	Snapshots      Snapshots
 	Usage          *usage.Service
+	Prices         Prices
+	Doctor         doctor.Store
 }

@@ -132,7 +132,7 @@ func writeModel(ctx context.Context, r *Recorder, m *catalog.Model, action strin
 	})
 }
 
-// UpdateModel changes what happens without a price.
+// UpdateModel changes what happens without a price; "" leaves it.
 func (db *DB) UpdateModel(ctx context.Context, tenantID string, by Actor, modelID string, match int64, unknownPrice string) (m catalog.Model, changeID int64, err error) {
 	changeID, err = db.Change(ctx, tenantID, by, func(tx Tx, r *Recorder) error {
 		if m, err = lockModel(ctx, tx, tenantID, modelID, "FOR UPDATE OF m"); err != nil {
@@ -141,9 +141,11 @@ func (db *DB) UpdateModel(ctx context.Context, tenantID string, by Actor, modelI
 		if err := sameVersion(m.Version, match); err != nil {
 			return err
 		}
-		m.UnknownPrice = unknownPrice
+		if unknownPrice != "" {
+			m.UnknownPrice = unknownPrice
+		}
 		err := tx.QueryRow(ctx, `UPDATE model SET unknown_price = $3, version = version + 1, updated_at = now()
-			WHERE tenant_id = $1 AND model_id = $2 RETURNING version`, tenantID, modelID, unknownPrice).Scan(&m.Version)
+			WHERE tenant_id = $1 AND model_id = $2 RETURNING version`, tenantID, modelID, m.UnknownPrice).Scan(&m.Version)
 		if err != nil {
 			return fmt.Errorf("update model %s: %w", modelID, err)
 		}

@@ -42,8 +42,8 @@ type Config struct {
 	DB      *postgres.DB
 	NATS    *nats.Conn
 	Metrics prometheus.Registerer
-	// Dir keeps the newest snapshot, for those who ask for it over HTTP.
-	Dir string
+	// Snapshots are stored for data planes, and served to those who ask.
+	Snapshots *Snapshots
 	// StreamMaxBytes caps the config stream, and the object store of snapshots;
 	// 1 GiB.
 	StreamMaxBytes int64
@@ -62,13 +62,12 @@ type Config struct {
 // once.
 const batch = 500
 
-// Publisher publishes, tracks and serves snapshots.
+// Publisher publishes and tracks.
 type Publisher struct {
-	cfg       Config
-	log       *slog.Logger
-	js        jetstream.JetStream
-	snapshots *snapshots
-	metrics   *metrics
+	cfg     Config
+	log     *slog.Logger
+	js      jetstream.JetStream
+	metrics *metrics
 }
 
 // New prepares; Run does.
@@ -97,8 +96,7 @@ func New(cfg Config) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{cfg: cfg, log: cfg.Logger.With("part", "publish"), js: js, metrics: m,
-		snapshots: &snapshots{db: cfg.DB, dir: cfg.Dir}}, nil
+	return &Publisher{cfg: cfg, log: cfg.Logger.With("part", "publish"), js: js, metrics: m}, nil
 }
 
 // Run publishes whenever no other control plane does, and writes down what

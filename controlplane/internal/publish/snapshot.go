@@ -29,8 +29,8 @@ type Snapshot struct {
 	Header *configv1.SnapshotHeader
 }
 
-// snapshots builds the file, one at a time, and keeps the newest.
-type snapshots struct {
+// Snapshots builds the file, one at a time, and keeps the newest.
+type Snapshots struct {
 	db  *postgres.DB
 	dir string
 
@@ -39,14 +39,22 @@ type snapshots struct {
 	header *configv1.SnapshotHeader
 }
 
-// Snapshot opens a snapshot that has everything numbered so far. However many
-// ask, Postgres is read once for each state. When Postgres is away, the newest
-// one there is must do.
-func (p *Publisher) Snapshot(ctx context.Context) (*Snapshot, error) {
-	return p.snapshots.open(ctx)
+// NewSnapshots keeps them in dir, which is made when needed.
+func NewSnapshots(db *postgres.DB, dir string) *Snapshots { return &Snapshots{db: db, dir: dir} }
+
+// OpenSnapshot is Open for those who only send the bytes on.
+func (s *Snapshots) OpenSnapshot(ctx context.Context) (io.ReadCloser, int64, error) {
+	snap, err := s.Open(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	return snap, snap.Size, nil
 }
 
-func (s *snapshots) open(ctx context.Context) (*Snapshot, error) {
+// Open gives a snapshot that has everything numbered so far. However many ask,
+// Postgres is read once for each state. When Postgres is away, the newest one
+// there is must do.
+func (s *Snapshots) Open(ctx context.Context) (*Snapshot, error) {
 	now, err := s.db.Publication(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +79,7 @@ func (s *snapshots) open(ctx context.Context) (*Snapshot, error) {
 }
 
 // build writes the file beside its place and moves it there.
-func (s *snapshots) build(ctx context.Context) (err error) {
+func (s *Snapshots) build(ctx context.Context) (err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("build config snapshot: %w", err)
 	}
@@ -92,7 +100,7 @@ func (s *snapshots) build(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *snapshots) write(ctx context.Context, to io.Writer) (*configv1.SnapshotHeader, error) {
+func (s *Snapshots) write(ctx context.Context, to io.Writer) (*configv1.SnapshotHeader, error) {
 	buf := bufio.NewWriterSize(to, 1<<20)
 	var w *snapshot.Writer
 	var header *configv1.SnapshotHeader
@@ -178,7 +186,7 @@ func (t *term) storeSnapshots(ctx context.Context) error {
 func (t *term) storeSnapshot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	snap, err := t.snapshots.open(ctx)
+	snap, err := t.cfg.Snapshots.Open(ctx)
 	if err != nil {
 		return err
 	}

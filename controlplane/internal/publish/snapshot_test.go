@@ -64,7 +64,7 @@ func TestSnapshotAndStreamAreWhatWasCommitted(t *testing.T) {
 		for range rapid.IntRange(0, 4).Draw(rt, "before") {
 			change()
 		}
-		snap, err := p.Snapshot(context.Background())
+		snap, err := p.cfg.Snapshots.Open(context.Background())
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -102,12 +102,12 @@ func TestASnapshotIsBuiltOncePerState(t *testing.T) {
 		}
 		return nil
 	})
-	first, err := p.Snapshot(context.Background())
+	first, err := p.cfg.Snapshots.Open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	again, err := p.Snapshot(context.Background())
+	again, err := p.cfg.Snapshots.Open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestASnapshotIsBuiltOncePerState(t *testing.T) {
 	}
 	w.commit("ten_a", "r2", "x", false)
 	w.published(2)
-	newer, err := p.Snapshot(context.Background())
+	newer, err := p.cfg.Snapshots.Open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

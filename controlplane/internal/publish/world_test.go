@@ -99,7 +99,7 @@ func (w *world) publisher() *Publisher {
 	w.t.Helper()
 	p, err := New(Config{
 		Logger: slog.New(slog.DiscardHandler), DB: w.db, NATS: w.connect(), Metrics: prometheus.NewRegistry(),
-		Dir: w.t.TempDir(), StreamMaxBytes: 64 << 20, Poll: 100 * time.Millisecond, SnapshotEvery: 50,
+		Snapshots: NewSnapshots(w.db, w.t.TempDir()), StreamMaxBytes: 64 << 20, Poll: 100 * time.Millisecond, SnapshotEvery: 50,
 	})
 	if err != nil {
 		w.t.Fatal(err)

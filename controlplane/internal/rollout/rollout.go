@@ -4,6 +4,8 @@
 package rollout
 
 import (
+	"context"
+	"strings"
 	"time"
 
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -111,4 +113,17 @@ func (c *Change) Live() (live int, slowest *time.Duration) {
 		slowest = nil
 	}
 	return live, slowest
+}
+
+// Store tells how far changes are. A tenant sees its own changes alone.
+type Store interface {
+	ChangeStatus(ctx context.Context, tenantID string, changeID int64) (Change, error)
+	RevisionStatus(ctx context.Context, tenantID string, revision int64) (Change, error)
+	Refusals(ctx context.Context, tenantID string, limit int) ([]Refusal, error)
+	DataPlanes(ctx context.Context) (newest int64, all []DataPlane, err error)
+}
+
+// KindName is what the API calls a kind of resource: "api_key".
+func KindName(k configv1.Kind) string {
+	return strings.ToLower(strings.TrimPrefix(k.String(), "KIND_"))
 }
