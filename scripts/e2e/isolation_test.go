@@ -30,7 +30,7 @@ type victim struct {
 // another tenant's owner, and with a management key of that tenant, with every
 // id of the victim.
 func TestNoOperationReachesAnotherTenant(t *testing.T) {
-	spec, err := apiserver.GetSwagger()
+	spec, err := apiserver.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,6 +85,9 @@ func Build(ctx context.Context, dir string) (Binaries, error) {
 	return b, nil
 }
 
+// startLimit is far more than a start takes, so that what hangs is found.
+const startLimit = time.Minute
+
 // Start puts up everything; the caller stops it with Stop.
 func Start(ctx context.Context, cfg Config) (_ *Stand, err error) {
 	s := &Stand{cfg: cfg}
@@ -104,8 +107,10 @@ func Start(ctx context.Context, cfg Config) (_ *Stand, err error) {
 		}
 		s.providerURL = s.Fake.URL()
 	}
+	limited, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
 	for _, step := range []func(context.Context) error{s.startPostgres, s.startNATS, s.startControl, s.startPlanes} {
-		if err := step(ctx); err != nil {
+		if err := step(limited); err != nil {
 			return nil, err
 		}
 	}
