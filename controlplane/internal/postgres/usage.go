@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tollgate/tollgate/controlplane/internal/catalog"
 	"github.com/tollgate/tollgate/controlplane/internal/usage"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
@@ -267,4 +268,18 @@ func (db *DB) UsageEvent(ctx context.Context, tenantID, requestID string) (e usa
 		return err
 	})
 	return e, err
+}
+
+// PricesByID finds price versions that a tenant's requests name.
+func (db *DB) PricesByID(ctx context.Context, tenantID string, ids ...string) (map[string]catalog.Price, error) {
+	prices, err := list(ctx, db, tenantID, scanPrice, `SELECT `+priceColumns+` FROM price
+		WHERE price_id = ANY($2) AND (tenant_id = $1 OR tenant_id IS NULL)`, tenantID, ids)
+	if err != nil {
+		return nil, fmt.Errorf("prices of a request of %s: %w", tenantID, err)
+	}
+	out := make(map[string]catalog.Price, len(prices))
+	for _, p := range prices {
+		out[p.ID] = p
+	}
+	return out, nil
 }
