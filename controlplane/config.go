@@ -21,6 +21,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		NATSURL:                getenv("TOLLGATE_NATS_URL"),
 		Addr:                   getenv("TOLLGATE_API_ADDR"),
 		OpsAddr:                getenv("TOLLGATE_OPS_ADDR"),
+		DataDir:                getenv("TOLLGATE_DATA_DIR"),
 		MasterKeyFile:          getenv("TOLLGATE_MASTER_KEY_FILE"),
 		DataPlanePublicKeyFile: getenv("TOLLGATE_DATAPLANE_PUBLIC_KEY_FILE"),
 		AdminEmail:             getenv("TOLLGATE_ADMIN_EMAIL"),

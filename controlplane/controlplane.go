@@ -5,6 +5,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,8 +24,12 @@ import (
 
 	"github.com/tollgate/tollgate/controlplane/internal/apikey"
 	"github.com/tollgate/tollgate/controlplane/internal/audit"
+	"github.com/tollgate/tollgate/controlplane/internal/catalog"
+	"github.com/tollgate/tollgate/controlplane/internal/credential"
+	"github.com/tollgate/tollgate/controlplane/internal/doctor"
 	"github.com/tollgate/tollgate/controlplane/internal/httpapi"
 	"github.com/tollgate/tollgate/controlplane/internal/idempotency"
+	"github.com/tollgate/tollgate/controlplane/internal/ingest"
 	"github.com/tollgate/tollgate/controlplane/internal/managementkey"
 	"github.com/tollgate/tollgate/controlplane/internal/member"
 	"github.com/tollgate/tollgate/controlplane/internal/metrics"
@@ -29,12 +37,15 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/password"
 	"github.com/tollgate/tollgate/controlplane/internal/postgres"
 	"github.com/tollgate/tollgate/controlplane/internal/project"
+	"github.com/tollgate/tollgate/controlplane/internal/publish"
+	"github.com/tollgate/tollgate/controlplane/internal/route"
 	"github.com/tollgate/tollgate/controlplane/internal/seal"
 	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/controlplane/internal/signup"
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
 	"github.com/tollgate/tollgate/controlplane/internal/usage"
 	"github.com/tollgate/tollgate/proto/fault"
+	transport "github.com/tollgate/tollgate/proto/seal"
 )
 
 // Config is all that the control plane is told from outside.
@@ -56,6 +67,9 @@ type Config struct {
 	// OpsAddr, when set, is where /metrics is served, instead of on Addr.
 	OpsAddr string
 
+	// DataDir keeps the newest config snapshot for those who ask for it over
+	// HTTP; the system's temporary directory when empty.
+	DataDir string
 	// MasterKeyFile holds the key-encryption key: 32 bytes in base64, mode 0600.
 	MasterKeyFile string
 	// DataPlanePublicKeyFile holds the key that credentials are sealed to.
@@ -79,15 +93,25 @@ const (
 	drain = 10 * time.Second
 	// housekeeping is how often what has ended is forgotten.
 	housekeeping = time.Hour
+	// checkup is how often the invariants are asked.
+	checkup = time.Hour
 )
 
 // program is the control plane while it runs.
 type program struct {
-	cfg Config
-	log *slog.Logger
-	key *seal.Local
-	db  *postgres.DB
-	api *httpapi.Server
+	cfg       Config
+	log       *slog.Logger
+	key       *seal.Local
+	dataPlane *transport.PublicKey
+	registry  *metrics.Registry
+	db        *postgres.DB
+	nats      *nats.Conn
+	publisher *publish.Publisher
+	ingester  *ingest.Ingester
+	catalog   *catalog.Service
+	api       *httpapi.Server
+	// broken counts invariants that did not hold when last looked at.
+	broken atomic.Int64
 }
 
 // Migrate brings a database to this version and returns how many steps that
@@ -118,14 +142,11 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer listeners.close()
-	p := &program{cfg: cfg, log: cfg.Logger}
-	if p.key, err = seal.LoadKeyFile(cfg.MasterKeyFile); err != nil {
+	p := &program{cfg: cfg, log: cfg.Logger, registry: metrics.New()}
+	if err := p.open(ctx); err != nil {
 		return err
 	}
-	if err := p.openDatabase(ctx); err != nil {
-		return err
-	}
-	defer p.db.Close()
+	defer p.close()
 	if err := p.join(); err != nil {
 		return err
 	}
@@ -133,6 +154,53 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	return p.serve(ctx, listeners)
+}
+
+// open reads the keys and reaches for the database and NATS. NATS may come
+// later: until then changes wait in the outbox.
+func (p *program) open(ctx context.Context) (err error) {
+	if p.key, err = seal.LoadKeyFile(p.cfg.MasterKeyFile); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(p.cfg.DataPlanePublicKeyFile)
+	if err != nil {
+		return fmt.Errorf("data planes' public key: %w", err)
+	}
+	if p.dataPlane, err = transport.ParsePublic(string(text)); err != nil {
+		return fmt.Errorf("%s: %w", p.cfg.DataPlanePublicKeyFile, err)
+	}
+	if err := p.openDatabase(ctx); err != nil {
+		return err
+	}
+	if p.nats, err = p.connectNATS(); err != nil {
+		p.db.Close()
+		return err
+	}
+	return nil
+}
+
+func (p *program) close() {
+	p.nats.Close()
+	p.db.Close()
+}
+
+// connectNATS returns at once, connected or not, and keeps trying for ever.
+func (p *program) connectNATS() (*nats.Conn, error) {
+	opts := append([]nats.Option{
+		nats.Name("tollgate controlplane"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				p.log.Warn("lost NATS", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) { p.log.Info("NATS is back") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { p.log.Warn("NATS", "error", err) }),
+	}, p.cfg.NATSOptions...)
+	conn, err := nats.Connect(p.cfg.NATSURL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("NATS at TOLLGATE_NATS_URL: %w", err)
+	}
+	return conn, nil
 }
 
 // openDatabase waits for Postgres, brings it to this version or checks that
@@ -156,16 +224,28 @@ func (p *program) openDatabase(ctx context.Context) error {
 	return err
 }
 
-// join makes the noun packages and the API over them.
-func (p *program) join() error {
-	now, registry := time.Now, metrics.New()
+// join makes the noun packages, the workers, and the API over them.
+func (p *program) join() (err error) {
+	now := time.Now
+	dir := filepath.Join(cmp.Or(p.cfg.DataDir, os.TempDir()), "controlplane")
+	snapshots := publish.NewSnapshots(p.db, dir)
+	p.publisher, err = publish.New(publish.Config{Logger: p.log, DB: p.db, NATS: p.nats, Metrics: p.registry, Snapshots: snapshots})
+	if err != nil {
+		return err
+	}
+	p.ingester = ingest.New(ingest.Config{Conn: p.nats, Ledger: p.db, Logger: p.log})
+	if err := p.registerFigures(); err != nil {
+		return err
+	}
+	p.catalog = catalog.NewService(p.db, now)
 	// Hashing is dear: one for each core at a time.
 	passwords := password.New(password.DefaultCost, runtime.GOMAXPROCS(0))
 	sessions := session.NewService(p.db, passwords, now)
 	keys := apikey.NewService(p.db, now)
-	api, err := httpapi.New(httpapi.Config{
-		Logger: p.log, Metrics: registry, ServeMetrics: p.cfg.OpsAddr == "",
-		Access: p.db, Idempotency: idempotency.New(p.db, seal.NewBox(p.key)), CursorKey: p.key.Derive("cursors"), Now: now,
+	box := seal.NewBox(p.key)
+	p.api, err = httpapi.New(httpapi.Config{
+		Logger: p.log, Metrics: p.registry, ServeMetrics: p.cfg.OpsAddr == "",
+		Access: p.db, Idempotency: idempotency.New(p.db, box), CursorKey: p.key.Derive("cursors"), Now: now,
 	}, httpapi.Services{
 		Signups:        signup.NewService(p.db, passwords, sessions, keys),
 		Sessions:       sessions,
@@ -175,14 +255,41 @@ func (p *program) join() error {
 		APIKeys:        keys,
 		ManagementKeys: managementkey.NewService(p.db, now),
 		Audit:          audit.NewService(p.db),
-		Usage:          usage.NewService(p.db, now),
+		// Plain http is for networks that the operator has opened.
+		Credentials: credential.NewService(p.db, box, p.dataPlane, len(p.cfg.AllowedNetworks) > 0),
+		Catalog:     p.catalog,
+		Routes:      route.NewService(p.db),
+		Rollout:     p.db,
+		Snapshots:   snapshots,
+		Usage:       usage.NewService(p.db, now),
+		Prices:      p.db,
+		Doctor:      p.db,
 	})
-	p.api = api
 	return err
 }
 
-// bootstrap makes sure that the configured operator can get in.
+// registerFigures shows what the workers count.
+func (p *program) registerFigures() error {
+	stats := p.ingester.Stats()
+	return metrics.Register(p.registry,
+		metrics.Figure{Name: "tollgate_usage_events_total", Help: "Events that the ledger took.", Value: stats.Events.Load},
+		metrics.Figure{Name: "tollgate_usage_duplicates_total", Help: "Events that arrived again and added nothing.", Value: stats.Duplicates.Load},
+		metrics.Figure{Name: "tollgate_usage_messages_total", Help: "Usage messages received.", Value: stats.Messages.Load},
+		metrics.Figure{Name: "tollgate_usage_set_aside_total", Help: "Usage messages that could not be taken and were set aside.", Value: stats.Asides.Load},
+		metrics.Figure{Name: "tollgate_usage_retries_total", Help: "Ledger transactions that had to be repeated.", Value: stats.Retries.Load},
+		metrics.Figure{Name: "tollgate_ledger_gaps", Help: "Data-plane runs in which an event has been missing for a minute.", Value: stats.Gaps.Load},
+		metrics.Figure{Name: "tollgate_invariants_broken", Help: "Invariants that did not hold when last checked.", Value: p.broken.Load},
+	)
+}
+
+// bootstrap fills the catalogue, and makes sure that the configured operator
+// can get in.
 func (p *program) bootstrap(ctx context.Context) error {
+	if n, err := p.catalog.Seed(ctx); err != nil {
+		return fmt.Errorf("fill the catalogue: %w", err)
+	} else if n > 0 {
+		p.log.InfoContext(ctx, "catalogue is up to date", "changed", n)
+	}
 	if p.cfg.AdminEmail != "" {
 		err := operator.EnsureAdmin(ctx, p.db, password.New(password.DefaultCost, 1), p.cfg.AdminEmail, p.cfg.AdminPassword)
 		if err != nil {
@@ -215,6 +322,9 @@ func (p *program) serve(ctx context.Context, l *listeners) error {
 			return nil
 		})
 	}
+	group.Go(func() error { return p.publisher.Run(groupCtx) })
+	group.Go(func() error { return p.ingester.Run(groupCtx) })
+	group.Go(func() error { return doctor.Watch(groupCtx, p.db, checkup, p.log, &p.broken) })
 	group.Go(func() error { return p.keepHouse(groupCtx) })
 	group.Go(func() error {
 		// A part that fails ends groupCtx, and with it everything.

@@ -13,15 +13,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
+// Registry holds figures.
+type Registry = prometheus.Registry
+
 // New is a registry that holds the figures of the process itself.
-func New() *prometheus.Registry {
+func New() *Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
 
 // Handler serves a registry in the text format of Prometheus.
-func Handler(r *prometheus.Registry) http.Handler {
+func Handler(r *Registry) http.Handler {
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 }
 
@@ -33,7 +36,7 @@ type Figure struct {
 }
 
 // Register shows figures.
-func Register(r *prometheus.Registry, figures ...Figure) error {
+func Register(r *Registry, figures ...Figure) error {
 	for _, f := range figures {
 		read := func() float64 { return float64(f.Value()) }
 		var c prometheus.Collector
