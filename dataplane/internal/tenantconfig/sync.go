@@ -32,8 +32,13 @@ func (s *Store) runSync(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
-	ready := make(chan *nats.Msg, 1)
-	sub, err := s.cfg.NATS.ChanSubscribe(subject.SnapshotReady(), ready)
+	ready := make(chan struct{}, 1)
+	sub, err := s.cfg.NATS.Subscribe(subject.SnapshotReady(), func(*nats.Msg) {
+		select {
+		case ready <- struct{}{}:
+		default:
+		}
+	})
 	if err != nil {
 		return fmt.Errorf("subscribe to snapshot announcements: %w", err)
 	}
