@@ -13,11 +13,11 @@ import (
 
 const (
 	// publisherLock is the advisory lock of the one publisher.
-	publisherLock = 7301
+	publisherLock = 7311 // 7301 guards ensure_usage_days
 	// publisherIdle ends the session of a publisher that has stopped (a paused
 	// process keeps its connection and would keep the lock with it). A living
 	// one speaks every second.
-	publisherIdle = "10s"
+	publisherIdle = "15s"
 	// ConfigChannel is what a change notifies.
 	configChannel = "tollgate_config"
 )
@@ -124,13 +124,19 @@ func (p *Publisher) Publication(ctx context.Context) (s Publication, err error) 
 // numberSQL gives the changes without a revision the next ones, in order of
 // their outbox ids, and keeps the newest payload of each resource. Two changes
 // of one resource are in the order of their commits, because the second waits
-// for the row of the first.
+// for the row of the first. Resources with an urgent change come first, with
+// all their changes, so that a revocation does not wait for an import.
 const numberSQL = `
 WITH lead AS (SELECT last_revision FROM publisher WHERE epoch = $1 FOR UPDATE),
-fresh AS (SELECT outbox_id FROM config_outbox WHERE revision IS NULL ORDER BY outbox_id LIMIT $2),
+fresh AS (
+	(SELECT o.outbox_id, 0 AS lane FROM config_outbox u
+		JOIN config_outbox o ON o.tenant_id = u.tenant_id AND o.kind = u.kind AND o.resource_id = u.resource_id AND o.revision IS NULL
+		WHERE u.revision IS NULL AND u.urgent ORDER BY o.outbox_id LIMIT $2)
+	UNION ALL
+	(SELECT outbox_id, 1 FROM config_outbox WHERE revision IS NULL ORDER BY outbox_id LIMIT $2)),
 numbered AS (
 	UPDATE config_outbox o SET revision = lead.last_revision + n.place
-	FROM (SELECT outbox_id, row_number() OVER (ORDER BY outbox_id) AS place FROM fresh) n, lead
+	FROM (SELECT outbox_id, row_number() OVER (ORDER BY min(lane), outbox_id) AS place FROM fresh GROUP BY outbox_id) n, lead
 	WHERE o.outbox_id = n.outbox_id
 	RETURNING o.tenant_id, o.kind, o.resource_id, o.revision, o.payload, o.committed_at),
 newest AS (
