@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -24,18 +23,19 @@ import (
 
 // Snapshot is the whole config as one file.
 type Snapshot struct {
-	*os.File
-	Size   int64
+	*io.SectionReader
 	Header *configv1.SnapshotHeader
 }
 
-// Snapshots builds the file, one at a time, and keeps the newest.
+// Snapshots builds the file, one at a time, and keeps the newest. The file has
+// no name: nobody else can change it, and nothing is left behind by a crash.
 type Snapshots struct {
 	db  *postgres.DB
 	dir string
 
 	mu     sync.Mutex
-	path   string
+	file   *os.File
+	size   int64
 	header *configv1.SnapshotHeader
 }
 
@@ -48,7 +48,7 @@ func (s *Snapshots) OpenSnapshot(ctx context.Context) (io.ReadCloser, int64, err
 	if err != nil {
 		return nil, 0, err
 	}
-	return snap, snap.Size, nil
+	return io.NopCloser(snap), snap.Size(), nil
 }
 
 // Open gives a snapshot that has everything numbered so far. However many ask,
@@ -62,41 +62,35 @@ func (s *Snapshots) Open(ctx context.Context) (*Snapshot, error) {
 	if stale {
 		err = s.build(ctx)
 	}
-	if err != nil && s.header == nil {
+	if s.header == nil {
 		return nil, err
 	}
-	f, err := os.Open(s.path)
-	if err != nil {
-		s.header = nil
-		return nil, fmt.Errorf("open config snapshot: %w", err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("open config snapshot: %w", err)
-	}
-	return &Snapshot{File: f, Size: info.Size(), Header: s.header}, nil
+	return &Snapshot{SectionReader: io.NewSectionReader(s.file, 0, s.size), Header: s.header}, nil
 }
 
-// build writes the file beside its place and moves it there.
-func (s *Snapshots) build(ctx context.Context) (err error) {
+func (s *Snapshots) build(ctx context.Context) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("build config snapshot: %w", err)
 	}
-	f, err := os.CreateTemp(s.dir, "config-*.tmp")
+	f, err := os.CreateTemp(s.dir, "config-*.snapshot")
 	if err != nil {
 		return fmt.Errorf("build config snapshot: %w", err)
 	}
-	defer os.Remove(f.Name()) // Gone already when all went well.
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return fmt.Errorf("build config snapshot: %w", err)
+	}
 	header, err := s.write(ctx, f)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err == nil {
+		s.size, err = f.Seek(0, io.SeekCurrent)
+	}
+	if err != nil {
+		f.Close()
 		return fmt.Errorf("build config snapshot: %w", err)
 	}
-	path := filepath.Join(s.dir, "config.snapshot")
-	if err := os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("build config snapshot: %w", err)
-	}
-	s.path, s.header = path, header
+	// Readers of the file before may be in the middle of it: it is closed when
+	// the last of them has let go of it.
+	s.file, s.header = f, header
 	return nil
 }
 
@@ -190,7 +184,6 @@ func (t *term) storeSnapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer snap.Close()
 	if snap.Header.StreamCreatedUnixNano == 0 {
 		return fault.New(fault.ConfigUnavailable, "", errors.New("the stream of the snapshot is not known yet"))
 	}
@@ -215,6 +208,6 @@ func (t *term) storeSnapshot(ctx context.Context) error {
 		return fmt.Errorf("announce snapshot: %w", err)
 	}
 	t.metrics.snapshots.Inc()
-	t.log.Info("config snapshot stored", "revision", snap.Header.Revision, "count", snap.Header.Count, "bytes", snap.Size)
+	t.log.Info("config snapshot stored", "revision", snap.Header.Revision, "count", snap.Header.Count, "bytes", snap.Size())
 	return nil
 }

@@ -68,7 +68,6 @@ func TestSnapshotAndStreamAreWhatWasCommitted(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		defer snap.Close()
 		r, err := snapshot.NewReader(snap)
 		if err != nil {
 			rt.Fatal(err)
@@ -106,12 +105,10 @@ func TestASnapshotIsBuiltOncePerState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.Close()
 	again, err := p.cfg.Snapshots.Open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.Close()
 	if first.Header != again.Header {
 		t.Error("the same state was built twice")
 	}
@@ -124,7 +121,6 @@ func TestASnapshotIsBuiltOncePerState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer newer.Close()
 	if newer.Header.Revision != 2 || newer.Header.Count != 2 {
 		t.Errorf("after a change the snapshot is %v", newer.Header)
 	}
