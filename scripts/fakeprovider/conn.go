@@ -274,12 +274,15 @@ func (c *conn) chat(q request) bool {
 		return c.reply(401, "application/json", []byte(`{"error":{"message":"wrong key","type":"invalid_request_error","code":"invalid_api_key"}}`))
 	}
 	stream := flag(q.body, `"stream"`)
-	p, key, err := c.s.prepare(c.key, model(q.body), findDirective(q.body), stream, stream && flag(q.body, `"include_usage"`))
+	p, key, err := c.s.prepare(c.key, textField(q.body, `"model"`), findDirective(q.body), stream, stream && flag(q.body, `"include_usage"`))
 	c.key = key
 	if err != nil {
 		return c.reply(400, "application/json", []byte(`{"error":{"message":`+quote(err.Error())+`,"type":"invalid_request_error","code":"bad_directive"}}`))
 	}
 	c.s.journal.begin()
+	if len(q.id) == 0 {
+		q.id = textField(q.body, `"user"`)
+	}
 	r := Record{RequestID: string(q.id), Model: p.model, Mode: p.b.Mode, Stream: stream, Started: time.Now().UnixNano(),
 		Status: p.answer.status, Input: p.answer.input}
 	if c.s.opts.KeepBodies {
@@ -373,13 +376,13 @@ func (c *conn) pause(d time.Duration) error {
 	}
 }
 
-// model peeks at the model's name without parsing the body.
-func model(body []byte) []byte {
-	i := bytes.Index(body, []byte(`"model"`))
+// textField peeks at a field without parsing the body.
+func textField(body []byte, name string) []byte {
+	i := bytes.Index(body, []byte(name))
 	if i < 0 {
 		return nil
 	}
-	rest := bytes.TrimLeft(body[i+len(`"model"`):], ": \t\r\n")
+	rest := bytes.TrimLeft(body[i+len(name):], ": \t\r\n")
 	if len(rest) == 0 || rest[0] != '"' {
 		return nil
 	}

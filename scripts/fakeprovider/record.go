@@ -10,7 +10,9 @@ import (
 
 // Record says what was served for one request. Records are only ever added.
 type Record struct {
-	N         int    `json:"n"`
+	N int `json:"n"`
+	// RequestID is the header x-request-id, or else the body's field "user":
+	// gateways pass on the one or the other.
 	RequestID string `json:"request_id"`
 	Model     string `json:"model"`
 	Mode      Mode   `json:"mode,omitempty"`

@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// placeholder stands where a request's id goes into its body: gateways need not
+// pass on the header that holds it, but they do pass on the body.
+const placeholder = "load-0000000000000000-00000000"
+
 // ChatBody makes a chat request of about size bytes. The directive, when there
 // is one, tells the fake provider how to answer.
 func ChatBody(model, directive string, stream bool, size int) []byte {
@@ -13,7 +17,7 @@ func ChatBody(model, directive string, stream bool, size int) []byte {
 		text = "fake:" + directive + " "
 	}
 	name, _ := json.Marshal(model)
-	start := `{"model":` + string(name) + `,"temperature":0.7`
+	start := `{"model":` + string(name) + `,"user":"` + placeholder + `"`
 	if stream {
 		start += `,"stream":true`
 	}

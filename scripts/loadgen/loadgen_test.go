@@ -3,6 +3,7 @@ package loadgen_test
 import (
 	"encoding/json"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,22 @@ func TestClosedLoopAgreesWithTheProvider(t *testing.T) {
 	for _, rec := range r.Records {
 		if stream, ok := served[rec.ID]; !ok || stream != (rec.Name == "stream") {
 			t.Errorf("request %s %s is unknown to the provider", rec.ID, rec.Name)
+		}
+	}
+}
+
+// TestTheBodyNamesTheRequest: a gateway between the two need not pass the
+// header on.
+func TestTheBodyNamesTheRequest(t *testing.T) {
+	s, err := fakeprovider.Start(t.Context(), fakeprovider.Options{KeepBodies: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	r := load(t, loadgen.Options{Targets: []string{s.Addr()}, Requests: []loadgen.Request{mix(false)}, Conns: 1, Count: 3, Seed: 7, Records: true})
+	for i, rec := range s.Log() {
+		if want := `"user":"` + r.Records[i].ID + `"`; !strings.Contains(string(rec.Body), want) {
+			t.Errorf("body %s lacks %s", rec.Body, want)
 		}
 	}
 }

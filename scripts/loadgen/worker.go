@@ -37,6 +37,7 @@ type worker struct {
 type template struct {
 	bytes []byte
 	id    []byte // within bytes
+	again []byte // the id in the body, when it is there
 }
 
 const idForm = "load-%016x-%08d"
@@ -53,7 +54,11 @@ func newWorker(r *run) *worker {
 		head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: tollgate.test\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nX-Request-Id: ",
 			path, r.o.Key, len(q.Body))
 		all := append([]byte(head+id+"\r\n\r\n"), q.Body...)
-		w.templates = append(w.templates, template{bytes: all, id: all[len(head) : len(head)+len(id)]})
+		t := template{bytes: all, id: all[len(head) : len(head)+len(id)]}
+		if at := bytes.LastIndex(all, []byte(placeholder)); at > len(head)+len(id) {
+			t.again = all[at : at+len(placeholder)]
+		}
+		w.templates = append(w.templates, t)
 	}
 	return w
 }
@@ -85,6 +90,7 @@ func (w *worker) work(ctx context.Context, jobs <-chan job) {
 func (w *worker) do(ctx context.Context, j job) {
 	t := &w.templates[j.kind]
 	id := fmt.Appendf(t.id[:0], idForm, w.r.o.Seed, j.n)
+	copy(t.again, id)
 	target := w.r.target()
 	rec := Record{Name: w.r.o.Requests[j.kind].Name, Target: w.r.o.Targets[target], Started: j.start.UnixNano()}
 	first := w.exchange(ctx, t.bytes, j.kind, target, &rec)
