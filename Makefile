@@ -76,7 +76,7 @@ generate: generate-go generate-proto
 
 .PHONY: generate-go
 generate-go: $(BIN)/templ-$(TEMPL_VERSION) $(BIN)/oapi-codegen-$(OAPI_VERSION)
-	cd portal && templ generate -log-level error
+	cd portal/internal/view && templ generate -log-level error
 	cd proto/openapi && oapi-codegen -config server.yaml openapi.yaml && oapi-codegen -config client.yaml openapi.yaml
 	go run ./scripts/genpages
 

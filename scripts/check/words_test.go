@@ -69,3 +69,36 @@ func TestLinksInDocumentation(t *testing.T) {
 		}
 	}
 }
+
+// A metric in the documentation is one that somebody sets an alarm on.
+func TestMetricsInDocumentationExist(t *testing.T) {
+	r := repo(t)
+	name := regexp.MustCompile(`\btollgate_[a-z]+_[a-z_]+\b`)
+	exists := map[string]bool{}
+	for _, f := range r.goes {
+		if f.test {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(r.root, f.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range name.FindAllString(string(b), -1) {
+			exists[m] = true
+		}
+	}
+	for _, path := range r.files {
+		if filepath.Ext(path) != ".md" {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(r.root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range name.FindAllString(string(b), -1) {
+			if !exists[m] {
+				t.Errorf("%s names the metric %s, which nothing counts", path, m)
+			}
+		}
+	}
+}

@@ -40,7 +40,7 @@ func serverAccount(cluster string) (*account, error) {
 		}
 		return &account{name, &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
 	}
-	return nil, errors.New("Postgres does not run as root, and this machine has neither an account postgres nor nobody: " +
+	return nil, errors.New("the private Postgres cannot run as root, and this machine has neither an account postgres nor nobody: " +
 		"run Tollgate as an ordinary user, or give a database with TOLLGATE_DATABASE_URL")
 }
 
