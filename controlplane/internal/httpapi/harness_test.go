@@ -216,6 +216,7 @@ func (s *stage) call(method, path, token string, body any, header ...string) ans
 	a := answer{status: resp.StatusCode, header: resp.Header, raw: string(raw)}
 	// Answers that are no JSON have no body to look into.
 	_ = json.Unmarshal(raw, &a.body)
+	s.holdToDocument(method, path, a)
 	return a
 }
 
