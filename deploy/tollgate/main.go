@@ -44,21 +44,20 @@ type app struct {
 // verb is one thing that the binary can do.
 type verb struct {
 	name, summary, usage string
-	run                  func(ctx context.Context, a *app, args []string) error
-	// server verbs end well on a signal; the others were interrupted.
-	server bool
+	// run returns nil when a signal ended a server that had begun to serve.
+	run func(ctx context.Context, a *app, args []string) error
 }
 
 func verbs() []verb {
 	return []verb{
-		{"up", "run everything in this process", "tollgate up", up, true},
-		{"controlplane", "run the control plane", "tollgate controlplane", runControlPlane, true},
-		{"dataplane", "run a data plane", "tollgate dataplane", runDataPlane, true},
-		{"portal", "run the portal", "tollgate portal", runPortal, true},
-		{"migrate", "bring the database's schema up to date", "tollgate migrate [--check]", migrate, false},
-		{"keygen", "make the key files of an installation", "tollgate keygen CONTROL_DIR DATAPLANE_DIR", keygen, false},
-		{"doctor", "check that ledger, rollups and config agree", "tollgate doctor [-o table|json|yaml]", doctor, false},
-		{"version", "say which version this is", "tollgate version [-o table|json|yaml]", showVersion, false},
+		{"up", "run everything in this process", "tollgate up", up},
+		{"controlplane", "run the control plane", "tollgate controlplane", runControlPlane},
+		{"dataplane", "run a data plane", "tollgate dataplane", runDataPlane},
+		{"portal", "run the portal", "tollgate portal", runPortal},
+		{"migrate", "bring the database's schema up to date", "tollgate migrate [--check]", migrate},
+		{"keygen", "make the key files of an installation", "tollgate keygen CONTROL_DIR DATAPLANE_DIR", keygen},
+		{"doctor", "check that ledger, rollups and config agree", "tollgate doctor [-o table|json|yaml]", doctor},
+		{"version", "say which version this is", "tollgate version [-o table|json|yaml]", showVersion},
 	}
 }
 
@@ -114,7 +113,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 		if err == nil {
 			return exitOK
 		}
-		if ctx.Err() != nil && !v.server && errors.Is(err, context.Canceled) {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			return exitInterrupted
 		}
 		fmt.Fprintf(a.stderr, "tollgate %s: %v\n", v.name, err)

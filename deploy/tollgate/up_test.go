@@ -199,6 +199,7 @@ func (r *running) api(method, path, token string, in, out any) {
 }
 
 func TestUpFromNothingToKeptData(t *testing.T) {
+	t.Parallel()
 	dir := reachableDir(t)
 	first := startUp(t, dir)
 	if status, body := first.chat(); status != 200 {
@@ -250,6 +251,7 @@ func TestUpFromNothingToKeptData(t *testing.T) {
 }
 
 func TestKilledUpLeavesNothingAndComesBack(t *testing.T) {
+	t.Parallel()
 	dir := reachableDir(t)
 	first := startUp(t, dir)
 	pid := first.postgres()
@@ -270,7 +272,8 @@ func TestKilledUpLeavesNothingAndComesBack(t *testing.T) {
 	}
 }
 
-func TestUpWithAnExternalDatabaseThatIsNewer(t *testing.T) {
+func TestDatabaseOfANewerVersion(t *testing.T) {
+	t.Parallel()
 	dir := reachableDir(t)
 	host := startUp(t, dir)
 	b, err := os.ReadFile(filepath.Join(dir, "database.url"))
@@ -283,5 +286,46 @@ func TestUpWithAnExternalDatabaseThatIsNewer(t *testing.T) {
 	if code != exitConflict || !strings.Contains(stderr, "newer") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
+	code, _, stderr = invoke(t, map[string]string{"TOLLGATE_DATABASE_URL": url, "TOLLGATE_DATA_DIR": t.TempDir(),
+		"TOLLGATE_GATEWAY_ADDR": "127.0.0.1:0", "TOLLGATE_API_ADDR": "127.0.0.1:0", "TOLLGATE_PORTAL_ADDR": "127.0.0.1:0"}, "up")
+	if code != exitConflict || !strings.Contains(stderr, "newer") {
+		t.Errorf("up: exit code %d: %s", code, stderr)
+	}
 	host.interrupt(syscall.SIGINT)
+}
+
+func TestInterruptedWhileStarting(t *testing.T) {
+	t.Parallel()
+	dir := reachableDir(t)
+	cmd := exec.Command(os.Args[0], "up")
+	cmd.Env = []string{asMain + "=1", "PATH=" + os.Getenv("PATH"), "TOLLGATE_DATA_DIR=" + dir,
+		"TOLLGATE_GATEWAY_ADDR=127.0.0.1:0", "TOLLGATE_API_ADDR=127.0.0.1:0", "TOLLGATE_PORTAL_ADDR=127.0.0.1:0"}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// The first line says that the database is being made.
+	first := make([]byte, 64)
+	if _, err := stderr.Read(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if _, err := io.ReadAll(stderr); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || time.Since(begin) > 5*time.Second {
+		t.Errorf("exit code %d after %v", code, time.Since(begin))
+	}
+	// What was half made does not stand in the way.
+	r := startUp(t, dir)
+	if code, _ := r.interrupt(syscall.SIGINT); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
 }

@@ -100,6 +100,9 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	base, err := startBase(ctx, cfg)
+	if ctx.Err() != nil && err != nil {
+		return ctx.Err() // whatever was cut short
+	}
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func runPrograms(ctx context.Context, cfg Config, a addresses, s *secrets, b *ba
 	}()
 	if err := r.start(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil
+			return ctx.Err()
 		}
 		return err
 	}
