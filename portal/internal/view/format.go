@@ -102,7 +102,8 @@ func Bytes(n int64) string {
 	if n < 1000 {
 		return strconv.FormatInt(n, 10) + " B"
 	}
-	return strings.Replace(strings.ToUpper(Short(n)), "K", " k", 1) + "B"
+	s := Short(n)
+	return s[:len(s)-1] + " " + s[len(s)-1:] + "B"
 }
 
 // Percent writes part of whole.

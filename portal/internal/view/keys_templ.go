@@ -747,7 +747,7 @@ func KeyPage(p Page, v Key) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = choice(v.Rotate, Input{Name: "overlap", Label: "Old secret works for another", Required: true, Prefix: "rotate-"}, v.Overlaps).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = choice(v.Rotate, Input{Name: "overlap", Label: "The old secret stops working", Required: true, Prefix: "rotate-"}, v.Overlaps).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

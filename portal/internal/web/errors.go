@@ -30,6 +30,10 @@ func (s *Server) renderError(err error, c echo.Context) {
 		c.Response().WriteHeader(499)
 		return
 	}
+	if c.Request().Header.Get("HX-Request") == "true" && c.Request().Method == http.MethodGet {
+		s.renderStale(err, c)
+		return
+	}
 	v, ok := c.Get(visitKey).(*visit)
 	if !ok {
 		var verr error
@@ -59,6 +63,19 @@ func (s *Server) renderError(err error, c echo.Context) {
 	if err := v.renderStatus(f.Status, func(p view.Page) templ.Component { return view.FailurePage(p, f) }); err != nil {
 		s.log.Error("error page failed", "request_id", f.ID, "error", err.Error())
 	}
+}
+
+// renderStale answers a live part of a page: the last figures stay, marked as
+// old, and a session that ended leads to the sign-in page.
+func (s *Server) renderStale(err error, c echo.Context) {
+	s.log.Warn("live part failed", "request_id", requestID(c), "path", c.Request().URL.Path, "error", err.Error())
+	h := c.Response().Header()
+	if p, ok := problemOf(err); ok && p.Status == http.StatusUnauthorized {
+		h.Set("HX-Redirect", "/?notice=ended")
+	} else {
+		h.Set("HX-Trigger", "stale")
+	}
+	c.Response().WriteHeader(http.StatusNoContent)
 }
 
 // failureOf gives an error its public face. What it does not know is an

@@ -209,8 +209,8 @@ func (v *visit) keyPage(status int, refused view.Form) error {
 		Revoke: v.newForm("", nil), RevokeURL: t.URL("keys", id, "revoke"), Active: k.Status == apiclient.ApiKeyStatusActive || k.Status == apiclient.ApiKeyStatusExpired,
 		RequestsURL: t.URL("requests") + "?key=" + url.QueryEscape(k.Id),
 		Overlaps: []view.Option{
-			{Value: "0", Label: "not at all"}, {Value: "3600", Label: "hour"}, {Value: "86400", Label: "day"},
-			{Value: "604800", Label: "7 days"}, {Value: "2592000", Label: "30 days"},
+			{Value: "0", Label: "at once"}, {Value: "3600", Label: "in an hour"}, {Value: "86400", Label: "in a day"},
+			{Value: "604800", Label: "in 7 days"}, {Value: "2592000", Label: "in 30 days"},
 		},
 	}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.KeyPage(p, m) })

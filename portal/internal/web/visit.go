@@ -59,6 +59,10 @@ func (s *Server) public(h handler) echo.HandlerFunc {
 func (s *Server) signedIn(h handler) echo.HandlerFunc {
 	return s.public(func(v *visit) error {
 		if v.session == "" {
+			if c := v.c; c.Request().Header.Get("HX-Request") == "true" {
+				c.Response().Header().Set("HX-Redirect", "/")
+				return c.NoContent(http.StatusNoContent)
+			}
 			return v.toSignIn("")
 		}
 		if err := v.identify(); err != nil {

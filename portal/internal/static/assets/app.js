@@ -67,6 +67,14 @@
     else if (tip) tip.hidden = true;
   });
 
+  // Live parts rest while somebody reads in them, and while nobody looks.
+  document.addEventListener("htmx:before:request", e => {
+    const live = e.target.closest?.(".live");
+    if (live && (document.hidden || live.querySelector("details[open], .bar:hover, :focus-visible"))) e.preventDefault();
+  });
+  document.addEventListener("stale", () => { document.body.dataset.stale = "1"; });
+  document.addEventListener("htmx:after:swap", () => { delete document.body.dataset.stale; });
+
   reveal(document);
   document.addEventListener("htmx:after:swap", () => reveal(document));
 })();
