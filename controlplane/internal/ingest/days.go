@@ -35,26 +35,41 @@ func (in *Ingester) prepare(ctx context.Context, now time.Time) {
 	}
 	today := now.UTC().Truncate(day)
 	for i := -1; i <= daysAhead; i++ {
-		if d := today.AddDate(0, 0, i); !in.days[d.Unix()] {
-			in.ensureDay(ctx, d, nil)
+		d := today.AddDate(0, 0, i)
+		if in.days[d.Unix()] {
+			continue
 		}
+		err := in.cfg.Ledger.EnsureUsageDays(ctx, d, d)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			in.log.Warn("a partition of the ledger cannot be made now", "day", d.Format(time.DateOnly), "error", err)
+		}
+		if away(err) {
+			return // there is time: at the next turn
+		}
+		in.days[d.Unix()] = true
 	}
 }
 
-// ensureDay makes one partition, however long the database is away. If it
-// refuses, events of that day go to the default partition, where they are
-// safe, and where the doctor finds them.
+// away reports whether the database could not be asked, or was too busy.
+func away(err error) bool { return errors.Is(err, fault.New(fault.DatabaseDown, "", nil)) }
+
+// ensureDay makes a partition that events wait for, however long the database
+// is away or busy. If it refuses, they go to the default partition, where they
+// are safe, and where the doctor finds them.
 func (in *Ingester) ensureDay(ctx context.Context, d time.Time, waiting []message) {
 	var refused error
 	err := in.insist(ctx, "make a partition of the ledger", func() error {
 		err := in.cfg.Ledger.EnsureUsageDays(ctx, d, d)
-		if err != nil && !errors.Is(err, fault.New(fault.DatabaseDown, "", nil)) {
+		if err != nil && !away(err) {
 			refused = err
 			return nil
 		}
 		return err
 	}, waiting...)
-	if err == nil && refused != nil {
+	if refused != nil {
 		in.log.Error("a partition of the ledger cannot be made; its events go to the default one", "day", d.Format(time.DateOnly), "error", refused)
 	}
 	in.days[d.Unix()] = err == nil

@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -367,5 +368,40 @@ func TestTwoIngestersShareTheWork(t *testing.T) {
 	b.settled(1800)
 	if n := b.count("SELECT count(*) FROM usage_watermark WHERE contiguous_seq = 600 AND gap_since IS NULL"); n != 3 {
 		t.Errorf("%d complete watermarks, want 3", n)
+	}
+}
+
+// TestADayThatIsInUseGetsItsPartitionLater has a long read of the whole ledger
+// stand in the way of a new partition: others must not queue up behind it.
+func TestADayThatIsInUseGetsItsPartitionLater(t *testing.T) {
+	b := newBench(t)
+	ctx := context.Background()
+	reading, done := make(chan struct{}), make(chan struct{})
+	finished := make(chan error, 1)
+	go func() {
+		finished <- b.db.InSystem(ctx, func(tx postgres.Tx) error {
+			_, err := tx.Exec(ctx, "SELECT count(*) FROM usage_event")
+			close(reading)
+			<-done
+			return err
+		})
+	}()
+	<-reading
+	err := b.db.EnsureUsageDays(ctx, time.Now(), time.Now())
+	if !errors.Is(err, fault.New(fault.DatabaseDown, "", nil)) {
+		t.Errorf("the partition was made, or failed for good: %v", err)
+	}
+	marks := b.watermarks("dpl_a")
+	in := b.run(b.db)
+	b.publish(world(1).Batch("dpl_a", 1, 1, 10))
+	b.eventually("events wait for their partition", func() bool { return in.Stats().Retries.Load() > 0 })
+	close(done)
+	if err := <-finished; err != nil {
+		t.Fatal(err)
+	}
+	awaitWatermark(t, marks, 1, 10)
+	b.settled(10)
+	if n := b.count("SELECT count(*) FROM usage_event_other"); n != 0 {
+		t.Errorf("%d events have no partition of their own", n)
 	}
 }

@@ -295,9 +295,14 @@ func (db *DB) SetAside(ctx context.Context, a usage.Aside) error {
 	})
 }
 
-// EnsureUsageDays makes the partitions of the days from first to last.
+// EnsureUsageDays makes the partitions of the days from first to last. That
+// needs the whole ledger for a moment: it gives up soon when somebody reads
+// for long, because everybody else waits behind it.
 func (db *DB) EnsureUsageDays(ctx context.Context, first, last time.Time) error {
 	err := db.InSystem(ctx, func(tx Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '500ms'`); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, `SELECT ensure_usage_days($1::date, $2::date)`, first.UTC(), last.UTC())
 		return err
 	})

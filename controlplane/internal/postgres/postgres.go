@@ -174,7 +174,7 @@ func translate(err error) error {
 			return fault.New(fault.ValidationFailed, "", err)
 		case "40001", "40P01": // serialization, deadlock
 			return fault.New(fault.Conflict, "Another change was faster. Repeat yours.", err)
-		case "57P01", "57P02", "57P03", "53300", "57014": // shutdown, starting, connections, timeout
+		case "57P01", "57P02", "57P03", "53300", "57014", "55P03": // shutdown, starting, connections, timeout, lock timeout
 			return fault.New(fault.DatabaseDown, "", err)
 		}
 		return err
