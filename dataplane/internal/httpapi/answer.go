@@ -197,6 +197,9 @@ func (c *call) extend() {
 // of a large answer is not taken for one that takes nothing.
 func (c *call) Write(p []byte) error {
 	const part = 256 << 10
+	if c.stream || len(p) > inOnePiece && len(p) < heldWrites-inOnePiece {
+		c.hold()
+	}
 	for len(p) > part {
 		if _, err := c.w.Write(p[:part]); err != nil {
 			return err
@@ -205,16 +208,57 @@ func (c *call) Write(p []byte) error {
 		p = p[part:]
 	}
 	_, err := c.w.Write(p)
+	if err == nil && c.conn != nil && !c.stream {
+		return c.flush()
+	}
+	return err
+}
+
+// Sizes for holding writes back: net/http sends less than inOnePiece in one
+// piece by itself.
+const (
+	inOnePiece = 3 << 10
+	heldWrites = 16 << 10
+)
+
+// hold makes what net/http writes wait until Flush or the end of the call.
+func (c *call) hold() {
+	if c.conn != nil {
+		return
+	}
+	conn, ok := c.r.Context().Value(connKey{}).(*limitedConn)
+	if !ok {
+		return
+	}
+	c.conn = conn
+	conn.hold(c.s.cfg.Buffers.Get(heldWrites))
+}
+
+// unhold sends what waits in the connection.
+func (c *call) unhold() error {
+	if c.conn == nil {
+		return nil
+	}
+	b, err := c.conn.send()
+	c.s.cfg.Buffers.Put(b)
+	c.conn = nil
 	return err
 }
 
 // Flush sends what waits.
 func (c *call) Flush() error {
 	c.extend()
+	return c.flush()
+}
+
+func (c *call) flush() error {
+	var err error
 	if f, ok := c.w.(interface{ FlushError() error }); ok {
-		return f.FlushError()
+		err = f.FlushError()
+	} else {
+		err = http.NewResponseController(c.w).Flush()
 	}
-	return http.NewResponseController(c.w).Flush()
+	return errors.Join(err, c.unhold())
 }
 
 func (c *call) trailer() {

@@ -30,6 +30,8 @@ type call struct {
 	reserved int64
 	begun    bool
 	stream   bool
+	// conn is set while its writes are held back.
+	conn *limitedConn
 	// until is when the write deadline strikes.
 	until time.Time
 	// values back the header values, so that they are not allocated one by one;
@@ -167,6 +169,7 @@ func headerSize(r *http.Request) int {
 
 // release gives back the memory of the body.
 func (c *call) release() {
+	c.unhold()
 	c.s.cfg.Buffers.Put(c.body)
 	if c.reserved > 0 {
 		c.s.buffered.Add(-c.reserved)

@@ -18,7 +18,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
-	"github.com/tollgate/tollgate/proto/fault"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -142,7 +141,10 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		ReadTimeout:    s.limits.HeaderTime + s.limits.BodyStall,
 		IdleTimeout:    s.limits.Rest,
 		MaxHeaderBytes: 2 * s.limits.Headers,
-		ErrorLog:       slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
+		ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -180,47 +182,4 @@ func (s *Server) drain(srv *http.Server) error {
 	}
 	s.cfg.Logger.Warn("requests were still open at the end of the drain", "in_flight", s.InFlight())
 	return srv.Close()
-}
-
-// limit refuses connections beyond the limit with an answer, so that callers
-// know why, at the cost of one write.
-func (s *Server) limit(ln net.Listener) net.Listener {
-	f := fault.New(fault.Overloaded, "", nil)
-	return &limitedListener{Listener: ln, most: int64(s.limits.Connections), refusal: rawRefusal(f)}
-}
-
-type limitedListener struct {
-	net.Listener
-	most    int64
-	open    atomic.Int64
-	refusal []byte
-}
-
-func (l *limitedListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.open.Add(1) <= l.most {
-			return &limitedConn{Conn: c, l: l}, nil
-		}
-		l.open.Add(-1)
-		// An empty send buffer takes this without waiting.
-		c.SetDeadline(time.Now().Add(time.Second))
-		c.Write(l.refusal)
-		c.Close()
-	}
-}
-
-type limitedConn struct {
-	net.Conn
-	l    *limitedListener
-	once sync.Once
-}
-
-// Close gives the place back.
-func (c *limitedConn) Close() error {
-	c.once.Do(func() { c.l.open.Add(-1) })
-	return c.Conn.Close()
 }

@@ -141,6 +141,10 @@ func (x *exchange) whole() error {
 // together, and nothing waits for more.
 func (x *exchange) relay() error {
 	x.stream.Reset(x.chat.HideUsage(), &x.text)
+	network := x.answer == upstream(&x.response)
+	if network {
+		x.call.BeforeWait = x.pass
+	}
 	for {
 		p, err := x.answer.Next()
 		if err == io.EOF {
@@ -149,18 +153,28 @@ func (x *exchange) relay() error {
 		if err != nil {
 			return err
 		}
-		x.wrote = false
 		err = x.stream.Feed(p, x.out)
-		if x.wrote {
-			x.admission.Progress(int64(x.stream.Answer.TextBytes))
-			if err := x.caller.Flush(); err != nil {
-				return x.left(err)
-			}
+		if err == nil && !network {
+			err = x.flush()
 		}
 		if err != nil || x.stream.Done {
 			return err
 		}
 	}
+}
+
+// flush sends what was written to the caller and not sent yet. On a stream
+// from the network it runs when there is nothing more to read at once.
+func (x *exchange) flush() error {
+	if !x.wrote {
+		return nil
+	}
+	x.wrote = false
+	x.admission.Progress(int64(x.stream.Answer.TextBytes))
+	if err := x.caller.Flush(); err != nil {
+		return x.left(err)
+	}
+	return nil
 }
 
 // forward sends a piece of a stream to the caller, after the head when it is

@@ -66,6 +66,8 @@ type exchange struct {
 	scratch  []byte
 	// out is forward as a function value, made once.
 	out func([]byte) error
+	// pass is flush as a function value.
+	pass func() error
 
 	called    time.Time
 	firstByte time.Duration
@@ -86,7 +88,7 @@ type exchange struct {
 func (x *exchange) start(p *Pipeline, req *Request, c Caller) {
 	x.p, x.req, x.caller = p, req, c
 	if x.out == nil {
-		x.out = x.forward
+		x.out, x.pass = x.forward, x.flush
 	}
 }
 

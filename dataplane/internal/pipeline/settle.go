@@ -211,8 +211,8 @@ func (x *exchange) replyStream() error {
 	if x.answer == upstream(&x.response) && !x.response.EndAtHand() {
 		// The provider's last chunk is on its way: the caller has its answer
 		// while we wait, and the connection can be used again.
-		if err := x.caller.Flush(); err != nil {
-			return x.left(err)
+		if err := x.flush(); err != nil {
+			return err
 		}
 	}
 	x.drain()

@@ -35,9 +35,11 @@ type Response struct {
 	// chunkOpen says that the CR LF after a chunk is still to be read.
 	chunkOpen bool
 	ended     bool
-	reusable  bool
-	lastRead  time.Time
-	idle      time.Duration
+	// busy says that the last read filled the buffer.
+	busy     bool
+	reusable bool
+	lastRead time.Time
+	idle     time.Duration
 }
 
 // Status is the HTTP status.
@@ -86,6 +88,12 @@ func (r *Response) fill() error {
 		r.w = copy(r.buf.B, r.buf.B[r.r:r.w])
 		r.r = 0
 	}
+	if r.busy && r.w == 0 && len(r.buf.B) < plainBuffer {
+		r.buf.B = r.buf.B[:0]
+		r.client.cfg.Buffers.Put(r.buf)
+		r.buf = r.client.cfg.Buffers.Get(plainBuffer)
+		r.buf.B = r.buf.B[:cap(r.buf.B)]
+	}
 	if r.w == len(r.buf.B) {
 		if r.w > maxHead {
 			return garbage("head is larger than %d bytes", maxHead)
@@ -96,6 +104,8 @@ func (r *Response) fill() error {
 	n, err := r.conn.nc.Read(r.buf.B[r.w:])
 	r.w += n
 	if n > 0 {
+		// More waits to be read than fits: larger reads save system calls.
+		r.busy = r.w == len(r.buf.B)
 		return nil
 	}
 	if err == nil {
@@ -108,6 +118,11 @@ func (r *Response) fill() error {
 // deadline is moved when it fires, not at each read: the clock is cheaper to
 // read than a timer to move.
 func (r *Response) more() error {
+	if r.call.BeforeWait != nil {
+		if err := r.call.BeforeWait(); err != nil {
+			return err
+		}
+	}
 	if r.lastRead.IsZero() {
 		r.lastRead = time.Now()
 		if err := r.call.Cancel.extend(r.lastRead.Add(r.idle)); err != nil {

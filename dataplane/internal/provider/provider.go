@@ -139,6 +139,9 @@ type Call struct {
 	Stream bool
 	// Timeouts; 0 means the default.
 	Connect, FirstByte, Idle time.Duration
+	// BeforeWait is called in the body before each wait for the network: the
+	// moment to pass on what is there. An error of it ends the body.
+	BeforeWait func() error
 	// Cancel ends the call from outside.
 	Cancel *Cancel
 	// Sent is set by Do once the provider may have read the request.
