@@ -1,0 +1,92 @@
+package credential
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tollgate/tollgate/controlplane/internal/catalog"
+	"github.com/tollgate/tollgate/controlplane/internal/change"
+	"github.com/tollgate/tollgate/controlplane/internal/seal"
+	"github.com/tollgate/tollgate/proto/configcheck"
+	"github.com/tollgate/tollgate/proto/id"
+	transport "github.com/tollgate/tollgate/proto/seal"
+	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
+)
+
+func TestEachProviderOfTheCatalogueHasAPreset(t *testing.T) {
+	list, err := catalog.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range list {
+		p, ok := PresetOf(l.Entry.Provider)
+		if !ok {
+			t.Errorf("%s has no preset", l.Entry.Provider)
+			continue
+		}
+		if p.BaseURL == "" && l.Entry.Provider == configcheck.ProviderDemo {
+			continue
+		}
+		if err := configcheck.CheckBaseURL(p.BaseURL); err != nil || !strings.HasPrefix(p.BaseURL, "https://") || p.AuthStyle != Bearer {
+			t.Errorf("preset of %s: %+v, %v", l.Entry.Provider, p, err)
+		}
+	}
+	if p, ok := PresetOf("unheard-of"); ok || p.BaseURL != "" {
+		t.Errorf("an unknown provider has preset %+v", p)
+	}
+}
+
+func TestDataPlanesAloneCanOpenWhatTravels(t *testing.T) {
+	kek, err := seal.NewLocal(bytes.Repeat([]byte{1}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := transport.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewService(nil, seal.NewBox(kek), key.Public(), false)
+	c := &Credential{ID: id.New(id.Credential), TenantID: id.New(id.Tenant), Provider: "openai", BaseURL: "https://api.openai.com/v1", AuthStyle: Bearer}
+	name, secret := "mine", "sk-123456789012"
+	open := func(rec change.Record) string {
+		t.Helper()
+		var m configv1.Credential
+		if err := proto.Unmarshal(rec.Resources[0].Payload, &m); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := key.Open(c.TenantID, id.New(id.Credential), m.SealedSecret); err == nil {
+			t.Error("it opens for another credential")
+		}
+		got, err := key.Open(c.TenantID, c.ID, m.SealedSecret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(got)
+	}
+	rec, err := s.apply(context.Background(), c, Input{Name: &name, Secret: &secret})
+	if err != nil || open(rec) != secret {
+		t.Fatalf("the secret does not arrive: %v", err)
+	}
+	// A change of something else sends the stored secret again.
+	c.Version = 1
+	timeout := 1000
+	rec, err = s.apply(context.Background(), c, Input{IdleTimeoutMS: &timeout})
+	if err != nil || len(rec.Resources) != 1 || open(rec) != secret {
+		t.Fatalf("the kept secret does not arrive: %v", err)
+	}
+	if rec, err := s.apply(context.Background(), c, Input{Name: &name}); err != nil || len(rec.Resources) != 0 {
+		t.Errorf("nothing changed for data planes, yet: %v, %v", rec, err)
+	}
+	allowed := NewService(nil, seal.NewBox(kek), key.Public(), true)
+	plain := "http://10.0.0.7:8000/v1"
+	if _, err := s.apply(context.Background(), c, Input{BaseURL: &plain, Secret: &secret}); err == nil {
+		t.Error("http was taken")
+	}
+	if _, err := allowed.apply(context.Background(), c, Input{BaseURL: &plain, Secret: &secret}); err != nil {
+		t.Errorf("http was refused though the operator allows it: %v", err)
+	}
+}
