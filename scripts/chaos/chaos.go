@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/tollgate/tollgate/scripts/internal/stand"
@@ -96,6 +97,8 @@ type bench struct {
 	rng    *rand.Rand
 	stand  *stand.Stand
 	tenant *stand.Tenant
+	// down holds the addresses of data planes that are not ready.
+	down sync.Map
 }
 
 func (b *bench) logf(format string, args ...any) {

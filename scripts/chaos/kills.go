@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,8 +12,12 @@ import (
 )
 
 // ledgerLimit is how long after the last recovery the ledger may take to have
-// everything.
-const ledgerLimit = 10 * time.Second
+// everything; ledgerPatience is how long it is waited for, to tell what is late
+// from what is lost.
+const (
+	ledgerLimit    = 10 * time.Second
+	ledgerPatience = time.Minute
+)
 
 // killPlanes kills data planes in turn under load. Requests that are open on a
 // killed one fail, and nothing else may.
@@ -22,6 +27,8 @@ func killPlanes(ctx context.Context, b *bench, out *Outcome) error {
 		p := b.stand.Planes[turn%len(b.stand.Planes)]
 		turn++
 		p.Kill()
+		b.down.Store(p.Addr, true)
+		defer b.down.Delete(p.Addr)
 		return b.recover(ctx, out, p.Process, func() error { return p.Start(ctx) })
 	}, brokenOnly)
 }
@@ -120,12 +127,18 @@ func (b *bench) underLoad(ctx context.Context, out *Outcome, kills int, kill fun
 func (b *bench) load() loadgen.Options {
 	return loadgen.Options{
 		Targets: b.stand.Addrs(), Key: b.tenant.Key, Conns: 128, RPS: b.o.RPS, Duration: time.Hour, Seed: b.rng.Uint64(), Records: true,
-		Timeout: 20 * time.Second,
+		Timeout: 20 * time.Second, Skip: b.unready,
 		Requests: []loadgen.Request{
 			{Name: "plain", Body: loadgen.ChatBody(stand.Route, "size=600,in=120,out=150,delay=5ms", false, 800)},
 			{Name: "stream", Stream: true, Body: loadgen.ChatBody(stand.Route, "events=20,gap=10ms,size=400,in=90", true, 800)},
 		},
 	}
+}
+
+// unready is what a balancer knows that checks readiness.
+func (b *bench) unready(target string) bool {
+	_, down := b.down.Load(target)
+	return down
 }
 
 // judge waits for the ledger and compares the three logs.
@@ -151,7 +164,9 @@ func (b *bench) judge(ctx context.Context, out *Outcome, load *loadgen.Result, m
 		v.Served, v.Ledger, v.Interrupted, out.Failed, out.Requests, out.LedgerSeconds)
 	switch {
 	case v.Failed() != "":
-		return fmt.Errorf("%s", v.Failed())
+		return errors.New(v.Failed())
+	case out.LedgerSeconds > b.o.Slack*ledgerLimit.Seconds():
+		return fmt.Errorf("the ledger was complete only after %.1f s", out.LedgerSeconds)
 	case wrong > 0:
 		return fmt.Errorf("%d requests failed through Tollgate's own fault, the last %s", wrong, worst)
 	case load.Unsent > 0:
@@ -170,7 +185,7 @@ func (b *bench) settle(ctx context.Context, out *Outcome, load *loadgen.Result) 
 		}
 		v := Judge(b.stand.Fake.Log(), ledger, load.Records)
 		out.Verdict, out.LedgerSeconds = &v, time.Since(begin).Seconds()
-		if v.Failed() == "" && b.stand.Fake.Stats().InFlight == 0 || time.Since(begin).Seconds() > b.o.Slack*ledgerLimit.Seconds() {
+		if v.Failed() == "" && b.stand.Fake.Stats().InFlight == 0 || time.Since(begin) > ledgerPatience {
 			return nil
 		}
 		select {

@@ -62,6 +62,9 @@ type Options struct {
 	// Rest is for how long a target that refused a connection is passed over
 	// while another one is there; 100 ms when 0.
 	Rest time.Duration
+	// Skip, when set, says that a target must not be sent anything now, as a
+	// balancer that checks readiness would know.
+	Skip func(target string) bool
 }
 
 // maxDuration bounds every run, whatever the options say.
@@ -226,7 +229,7 @@ func (r *run) target() int {
 	first := int(r.turn.Add(1)-1) % len(r.o.Targets)
 	for i := range r.o.Targets {
 		t := (first + i) % len(r.o.Targets)
-		if r.resting[t].Load() <= now {
+		if r.resting[t].Load() <= now && (r.o.Skip == nil || !r.o.Skip(r.o.Targets[t])) {
 			return t
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,6 +169,46 @@ func TestADeadTargetIsPassedOver(t *testing.T) {
 		Conns: 2, Count: 200, Rest: time.Minute})
 	if bad := r.Requests - r.OK; bad < 1 || bad > 2 {
 		t.Errorf("%d of %d failed", bad, r.Requests)
+	}
+}
+
+// TestAnIdleConnectionThatWasClosedIsNotUsed: a gateway that restarts between
+// two requests costs none.
+func TestAnIdleConnectionThatWasClosedIsNotUsed(t *testing.T) {
+	s := provider(t, "")
+	restarted := make(chan struct{})
+	var once sync.Once
+	r := load(t, loadgen.Options{Targets: []string{s.Addr()}, Requests: []loadgen.Request{mix(false)}, Conns: 1, RPS: 4, Count: 2,
+		Skip: func(target string) bool {
+			if s.Stats().Requests == 1 {
+				once.Do(func() {
+					s.Close()
+					again, err := fakeprovider.Start(t.Context(), fakeprovider.Options{Addr: target})
+					if err != nil {
+						t.Error(err)
+					}
+					t.Cleanup(func() { again.Close() })
+					close(restarted)
+				})
+			}
+			return false
+		}})
+	select {
+	case <-restarted:
+	default:
+		t.Fatal("the provider was not restarted")
+	}
+	if r.OK != 2 {
+		t.Errorf("%d of 2 requests went well: %+v", r.OK, r.Kinds)
+	}
+}
+
+func TestSkippedTargetsGetNothing(t *testing.T) {
+	a, b := provider(t, ""), provider(t, "")
+	r := load(t, loadgen.Options{Targets: []string{a.Addr(), b.Addr()}, Requests: []loadgen.Request{mix(false)}, Conns: 2, Count: 50,
+		Skip: func(target string) bool { return target == a.Addr() }})
+	if r.OK != 50 || a.Stats().Requests != 0 {
+		t.Errorf("%d went well, %d of them at a target to be skipped", r.OK, a.Stats().Requests)
 	}
 }
 

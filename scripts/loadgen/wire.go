@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -14,6 +15,23 @@ type wire struct {
 	c    net.Conn
 	buf  []byte
 	r, w int
+	used time.Time // last
+}
+
+// closed says whether the other side has closed an idle connection.
+func (c *wire) closed() bool {
+	raw, err := c.c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := true
+	var one [1]byte
+	err = raw.Read(func(fd uintptr) bool {
+		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		gone = err != syscall.EAGAIN // nothing to read, which is how it should be
+		return true
+	})
+	return err != nil || gone
 }
 
 // answer skims one response: it keeps the status, sizes, and both ends of the

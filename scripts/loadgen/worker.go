@@ -105,9 +105,17 @@ func (w *worker) do(ctx context.Context, j job) {
 	}
 }
 
+// maxIdle is for how long a connection is used again without looking whether
+// the other side has closed it, as clients do that wait for it all the time.
+const maxIdle = time.Millisecond
+
 // exchange sends one request and reads its answer into rec.
 func (w *worker) exchange(ctx context.Context, request []byte, kind, target int, rec *Record) (first time.Time) {
 	c := w.conns[target]
+	if c != nil && time.Since(c.used) > maxIdle && c.closed() {
+		w.drop(target)
+		c = nil
+	}
 	if c == nil {
 		d := net.Dialer{Timeout: w.r.o.Timeout}
 		raw, err := d.DialContext(context.WithoutCancel(ctx), "tcp", w.r.o.Targets[target])
@@ -121,6 +129,7 @@ func (w *worker) exchange(ctx context.Context, request []byte, kind, target int,
 		w.conns[target] = c
 	}
 	c.c.SetDeadline(time.Now().Add(w.r.o.Timeout))
+	defer func() { c.used = time.Now() }()
 	_, err := c.c.Write(request)
 	if err == nil {
 		a := answer{wire: c, leave: w.r.o.Requests[kind].Leave}
