@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -116,14 +117,22 @@ func (s *Store) fetchObject(ctx context.Context, js jetstream.JetStream, at iden
 	if err != nil {
 		return err
 	}
-	reading, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	obj, err := bucket.Get(reading, subject.SnapshotObject)
+	// Without a deadline of its own the client gives up a read that stands
+	// still for five seconds, as one does whose object was replaced meanwhile.
+	obj, err := bucket.Get(ctx, subject.SnapshotObject)
 	if err != nil {
 		return err
 	}
-	defer obj.Close()
-	return s.adopt(obj, &at)
+	// The client does not look at ctx while it waits; a stop must not wait for
+	// it.
+	out, in := io.Pipe()
+	go func() {
+		_, err := io.Copy(in, obj)
+		in.CloseWithError(errors.Join(err, obj.Close()))
+	}()
+	defer out.Close()
+	defer context.AfterFunc(ctx, func() { in.CloseWithError(ctx.Err()) })()
+	return s.adopt(out, &at)
 }
 
 // follow applies changes until the stream or the link to it is lost.
