@@ -261,10 +261,11 @@ func (db *DB) UsageEvents(ctx context.Context, tenantID string, q usage.EventQue
 // provider, interrupted.
 const errorOutcomes = "outcome IN (2, 3, 5)"
 
-// UsageEvent finds the newest event with a request id.
-func (db *DB) UsageEvent(ctx context.Context, tenantID, requestID string) (e usage.Request, err error) {
+// UsageEvent finds the newest event with a request id since a moment.
+func (db *DB) UsageEvent(ctx context.Context, tenantID, requestID string, since time.Time) (e usage.Request, err error) {
 	err = db.InTenant(ctx, tenantID, func(tx Tx) error {
-		e, err = get(ctx, tx, scanEvent, selectEvents+`WHERE e.tenant_id = $1 AND request_id = $2 ORDER BY started_at DESC LIMIT 1`, tenantID, requestID)
+		e, err = get(ctx, tx, scanEvent, selectEvents+`WHERE e.tenant_id = $1 AND request_id = $2 AND started_at >= $3
+			ORDER BY started_at DESC LIMIT 1`, tenantID, requestID, since)
 		return err
 	})
 	return e, err

@@ -210,7 +210,9 @@ type Store interface {
 	UsageOverview(ctx context.Context, q Query, top int) (OverviewRows, error)
 	TenantTotals(ctx context.Context, tenantIDs []string, from, to time.Time) (map[string]Totals, error)
 	UsageEvents(ctx context.Context, tenantID string, q EventQuery) ([]Request, error)
-	UsageEvent(ctx context.Context, tenantID, requestID string) (Request, error)
+	// UsageEvent finds the newest event with a request id that started at since
+	// or later.
+	UsageEvent(ctx context.Context, tenantID, requestID string, since time.Time) (Request, error)
 }
 
 // Service answers questions about usage.

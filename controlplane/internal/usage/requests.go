@@ -2,8 +2,10 @@ package usage
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/tollgate/tollgate/proto/fault"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
@@ -97,7 +99,12 @@ func (s *Service) Requests(ctx context.Context, tenantID string, q RequestQuery)
 const clockSlack = 5 * time.Minute
 
 // Request finds one request by its id, the newest when callers used an id
-// twice.
+// twice. People mostly look at what has just happened: two days are asked
+// before the whole ledger is, because each day is a partition to look into.
 func (s *Service) Request(ctx context.Context, tenantID, requestID string) (Request, error) {
-	return s.store.UsageEvent(ctx, tenantID, requestID)
+	r, err := s.store.UsageEvent(ctx, tenantID, requestID, s.now().AddDate(0, 0, -2))
+	if errors.Is(err, fault.New(fault.NotFound, "", nil)) {
+		return s.store.UsageEvent(ctx, tenantID, requestID, time.Unix(0, 0))
+	}
+	return r, err
 }
