@@ -149,12 +149,15 @@ func ends(labels []string) []string {
 	}
 }
 
-func plural(n int, one, many string) string {
+// Plural writes a count with its noun: 1 attempt, 2 attempts.
+func Plural(n int64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return Int(int64(n)) + " " + many
+	return Int(n) + " " + many
 }
+
+func plural(n int, one, many string) string { return Plural(int64(n), one, many) }
 
 // boxed writes a coordinate between 0 and 1000.
 func boxed(n int) string { return strconv.Itoa(min(max(n, 0), 1000)) }

@@ -416,7 +416,7 @@ func requestTable(rows []RequestRow, small bool) templ.Component {
 			templ_7745c5c3_Var17 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var18 = []any{"table-wrap", templ.KV("dense", small)}
+		var templ_7745c5c3_Var18 = []any{"table-wrap", "dense"}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var18...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

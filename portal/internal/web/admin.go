@@ -69,8 +69,8 @@ func (v *visit) adminModel() (view.Admin, error) {
 		{ID: "price", Label: "Price", Tip: tipTenantPrice, Value: view.Amount(view.Money(t.PriceNano))},
 		{ID: "cost", Label: "Provider cost", Tip: tipProviderCost, Value: view.Amount(view.Money(t.CostNano))},
 		{ID: "margin", Label: "Margin", Tip: tipMargin, Value: view.Amount(view.Money(t.PriceNano - t.CostNano)), Bad: t.PriceNano < t.CostNano},
-		{ID: "requests", Label: "Requests", Tip: "Calls that reached Tollgate, each counted once.", Value: view.Count(t.Requests), Sub: view.Int(t.Attempts) + " attempts"},
-		{ID: "tokens", Label: "Tokens", Tip: tipTokens, Value: view.Count(allTokens(t)), Sub: view.Int(t.Estimated) + " requests estimated"},
+		{ID: "requests", Label: "Requests", Tip: "Calls that reached Tollgate, each counted once.", Value: view.Count(t.Requests), Sub: view.Plural(t.Attempts, "attempt", "attempts")},
+		{ID: "tokens", Label: "Tokens", Tip: tipTokens, Value: view.Count(allTokens(t)), Sub: view.Plural(t.Estimated, "request", "requests") + " estimated"},
 		{ID: "errors", Label: "Errors", Tip: tipErrors, Value: view.Count(t.Errors), Sub: view.Percent(t.Errors, t.Requests) + " of requests", Bad: t.Errors > 0},
 		{ID: "tenants", Label: "Active tenants", Tip: "Tenants with a request in the period, of all tenants.", Value: view.Count(o.ActiveTenants), Sub: "of " + view.Int(o.Tenants)},
 	}

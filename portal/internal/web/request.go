@@ -142,7 +142,7 @@ func attemptRow(t *view.Tenant, n int, a apiclient.Attempt) view.AttemptRow {
 // charges; one of them when both sides have the same price.
 func sums(d *apiclient.RequestDetail) []view.Sum {
 	cost := sum("cost", "What the provider charges", d, d.CostPrice, d.Request.CostNano)
-	if d.SellPrice == nil {
+	if d.SellPrice == nil || d.CostPrice != nil && d.SellPrice.Id == d.CostPrice.Id && d.Request.PriceNano == d.Request.CostNano {
 		if d.CostPrice == nil {
 			cost.Title = "Cost"
 		} else {

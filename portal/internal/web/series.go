@@ -58,10 +58,10 @@ func sumTotals(points []apiclient.UsagePoint, keep func(apiclient.UsagePoint) bo
 func figureTiles(prefix string, t apiclient.Totals) []view.Tile {
 	estimated := ""
 	if t.Estimated > 0 {
-		estimated = view.Int(t.Estimated) + " requests estimated"
+		estimated = view.Plural(t.Estimated, "request", "requests") + " estimated"
 	}
 	return []view.Tile{
-		{ID: prefix + "requests", Label: "Requests", Tip: tipRequests, Value: view.Count(t.Requests), Sub: view.Int(t.Attempts) + " attempts"},
+		{ID: prefix + "requests", Label: "Requests", Tip: tipRequests, Value: view.Count(t.Requests), Sub: view.Plural(t.Attempts, "attempt", "attempts")},
 		{ID: prefix + "tokens", Label: "Tokens", Tip: tipTokens, Value: view.Count(allTokens(t)), Sub: orText(estimated, view.Int(t.InputTokens)+" in, "+view.Int(t.OutputTokens)+" out")},
 		{ID: prefix + "cost", Label: "Cost", Tip: tipCost, Value: view.Amount(view.Money(t.PriceNano))},
 		{ID: prefix + "errors", Label: "Errors", Tip: tipErrors, Value: view.Count(t.Errors), Sub: view.Percent(t.Errors, t.Requests) + " of requests", Bad: t.Errors > 0},
