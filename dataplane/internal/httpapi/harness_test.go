@@ -28,8 +28,10 @@ import (
 
 // ledger is the far end of the meter: it keeps what was recorded, in order.
 type ledger struct {
-	mu     sync.Mutex
-	full   bool
+	mu   sync.Mutex
+	full bool
+	// broken makes admissions panic.
+	broken bool
 	events []*usagev1.Event
 	grown  chan struct{}
 	// settled is called in the middle of each settlement.
@@ -41,6 +43,9 @@ func newLedger() *ledger { return &ledger{grown: make(chan struct{}, 1)} }
 func (l *ledger) Admit(meter.AdmitInfo) (pipeline.Admission, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.broken {
+		panic("secret text of a panic")
+	}
 	if l.full {
 		return nil, fault.New(fault.UsageSpoolFull, "", nil)
 	}

@@ -265,3 +265,25 @@ func TestFullSpool(t *testing.T) {
 		t.Errorf("what costs nothing: %d", a.StatusCode)
 	}
 }
+
+func TestPanicIsAnInternalErrorAndAnEvent(t *testing.T) {
+	w := testconfig.New(t)
+	key, _ := w.Key(w.Tenant("acme"), nil)
+	g := start(t, w, nil)
+	g.ledger.broken = true
+	a := g.chat(key, hello)
+	g.wantFault(a, fault.Internal, "")
+	if strings.Contains(a.body, "secret text") {
+		t.Errorf("the panic is shown: %s", a.body)
+	}
+	if ev := g.ledger.wait(t, 0); ev.ErrorCode != "internal_error" || ev.Outcome != usagev1.Outcome_OUTCOME_REFUSED {
+		t.Errorf("event: %v", ev)
+	}
+	if l := g.logs.String(); !strings.Contains(l, "request panicked") || !strings.Contains(l, a.Header.Get("X-Request-Id")) {
+		t.Errorf("log: %s", l)
+	}
+	g.ledger.broken = false
+	if a := g.chat(key, hello); a.StatusCode != 200 {
+		t.Errorf("after the panic: %d %s", a.StatusCode, a.body)
+	}
+}

@@ -29,6 +29,8 @@ const (
 	maxDelay  = time.Minute
 	maxTokens = 100_000
 	maxSize   = 1 << 20
+	// maxChoices bounds n.
+	maxChoices = 16
 )
 
 // parseBehaviour reads "latency=200ms,chunk-delay=5ms,status=500,tokens=1000,

@@ -82,6 +82,10 @@ func Do(call *Call) (*Response, error) {
 		r.refuse(400, "messages must hold at least one message.", "empty_messages")
 		return r, nil
 	}
+	if req.N > maxChoices {
+		r.refuse(400, "n must be at most 16.", "invalid_n")
+		return r, nil
+	}
 	r.answer(&req, b)
 	return r, nil
 }
