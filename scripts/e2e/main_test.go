@@ -144,15 +144,33 @@ func signUp(t *testing.T, name string) *account {
 		Tenant  struct{ ID, Slug string }
 		Project struct{ ID string }
 		Session struct{ Token string }
-		APIKey  struct{ ID, Secret string } `json:"api_key"`
+		APIKey  struct {
+			ID, Secret string
+			ChangeID   int64 `json:"change_id"`
+		} `json:"api_key"`
 	}
 	email := fmt.Sprintf("%s-%d@tollgate.test", strings.ToLower(name), time.Now().UnixNano())
 	err := up.api.As("").Do(t.Context(), "POST", "/v1/signup", map[string]any{"tenant_name": name, "email": email, "password": password}, &made)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &account{id: made.Tenant.ID, slug: made.Tenant.Slug, email: email, key: made.APIKey.Secret, keyID: made.APIKey.ID,
+	a := &account{id: made.Tenant.ID, slug: made.Tenant.Slug, email: email, key: made.APIKey.Secret, keyID: made.APIKey.ID,
 		projectID: made.Project.ID, api: up.api.As(made.Session.Token)}
+	a.live(t, made.APIKey.ChangeID)
+	return a
+}
+
+// live waits until a change has reached the data plane.
+func (a *account) live(t *testing.T, change int64) {
+	t.Helper()
+	eventually(t, 10*time.Second, func() error {
+		var status struct{ Live int }
+		err := a.api.Do(t.Context(), "GET", a.path(fmt.Sprintf("/config/changes/%d", change)), nil, &status)
+		if err == nil && status.Live == 0 {
+			err = fmt.Errorf("change %d is not live", change)
+		}
+		return err
+	})
 }
 
 // path is a path of the API below the tenant.
