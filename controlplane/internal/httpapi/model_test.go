@@ -300,7 +300,7 @@ func TestHowFarAChangeIsAndTheSnapshot(t *testing.T) {
 	}
 	s.refused("not_found", "GET", other.path("/config/changes/"+change), other.owner, nil)
 
-	lead, err := s.db.LeadPublisher(context.Background())
+	lead, err := s.db.LeadPublisher(context.Background(), time.Minute)
 	if err != nil || lead == nil {
 		t.Fatal(lead, err)
 	}

@@ -14,11 +14,7 @@ import (
 const (
 	// publisherLock is the advisory lock of the one publisher.
 	publisherLock = 7311 // 7301 guards ensure_usage_days
-	// publisherIdle ends the session of a publisher that has stopped (a paused
-	// process keeps its connection and would keep the lock with it). A living
-	// one speaks every second.
-	publisherIdle = "15s"
-	// ConfigChannel is what a change notifies.
+	// configChannel is what a change notifies.
 	configChannel = "tollgate_config"
 )
 
@@ -53,8 +49,9 @@ type Outgoing struct {
 var ErrFenced = errors.New("another publisher has taken over")
 
 // LeadPublisher takes the lock and a new epoch; nil when another session has
-// the lock.
-func (db *DB) LeadPublisher(ctx context.Context) (*Publisher, error) {
+// the lock. Postgres ends the session when it is idle for longer than patience:
+// a process that is paused keeps its connection and would keep the lock.
+func (db *DB) LeadPublisher(ctx context.Context, patience time.Duration) (*Publisher, error) {
 	pooled, err := db.SystemConn(ctx)
 	if err != nil {
 		return nil, err
@@ -68,8 +65,8 @@ func (db *DB) LeadPublisher(ctx context.Context) (*Publisher, error) {
 	// The session ends with the publisher, so it leaves the pool for good.
 	p := &Publisher{conn: pooled.Hijack()}
 	for _, sql := range []string{
-		`SET idle_session_timeout = '` + publisherIdle + `'`,
-		`SET idle_in_transaction_session_timeout = '` + publisherIdle + `'`,
+		fmt.Sprintf(`SET idle_session_timeout = %d`, patience.Milliseconds()),
+		fmt.Sprintf(`SET idle_in_transaction_session_timeout = %d`, patience.Milliseconds()),
 		`LISTEN ` + configChannel,
 	} {
 		if _, err := p.conn.Exec(ctx, sql); err != nil {

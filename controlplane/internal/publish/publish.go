@@ -58,6 +58,10 @@ type Config struct {
 	CallTimeout time.Duration
 }
 
+// patience is how long a publisher may be silent before another takes over. A
+// living one speaks every second, and is busy with NATS for a few at most.
+const patience = 15 * time.Second
+
 // batch is how many changes are numbered, or are in flight to the stream, at
 // once.
 const batch = 500
@@ -117,7 +121,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 func (p *Publisher) campaign(ctx context.Context) error {
 	var again seldom
 	for ctx.Err() == nil {
-		lead, err := p.cfg.DB.LeadPublisher(ctx)
+		lead, err := p.cfg.DB.LeadPublisher(ctx, patience)
 		if err != nil && ctx.Err() == nil && again.may() {
 			p.log.Warn("cannot ask for the right to publish", "error", err)
 		}

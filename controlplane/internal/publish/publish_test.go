@@ -86,7 +86,7 @@ func TestOnlyOneOfTwoPublishesAndTheOtherTakesOver(t *testing.T) {
 func (w *world) office(p *Publisher) *term {
 	w.t.Helper()
 	ctx := context.Background()
-	lead, err := w.db.LeadPublisher(ctx)
+	lead, err := w.db.LeadPublisher(ctx, time.Minute)
 	if err != nil || lead == nil {
 		w.t.Fatalf("no lead: %v, %v", lead, err)
 	}
@@ -135,10 +135,28 @@ func TestAZombieIsFenced(t *testing.T) {
 	}
 }
 
+// A paused process keeps its connection, and with it the lock, until Postgres
+// loses patience.
+func TestAPausedPublisherIsReplaced(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	paused, err := w.db.LeadPublisher(ctx, 300*time.Millisecond)
+	if err != nil || paused == nil {
+		t.Fatal(paused, err)
+	}
+	defer paused.Close()
+	w.run(w.publisher())
+	w.commit("ten_a", "r", "x", false)
+	w.published(1)
+	if _, err := paused.Step(ctx, 0, 0, batch); err == nil {
+		t.Error("the paused publisher went on")
+	}
+}
+
 func TestAnOldEpochChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
-	lead, err := w.db.LeadPublisher(ctx)
+	lead, err := w.db.LeadPublisher(ctx, time.Minute)
 	if err != nil || lead == nil {
 		t.Fatal(lead, err)
 	}
