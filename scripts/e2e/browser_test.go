@@ -43,9 +43,15 @@ func open(t *testing.T) *tab {
 		options = append(options, chromedp.ExecPath(path))
 	}
 	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancelAlloc)
 	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
+	t.Cleanup(func() {
+		// The profile is removed after this, so the browser must be gone.
+		cancel()
+		cancelAlloc()
+		if a := chromedp.FromContext(ctx).Allocator; a != nil {
+			a.Wait()
+		}
+	})
 	b := &tab{t: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, b.watch)
 	b.do(network.Enable())
