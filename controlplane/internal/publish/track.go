@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tollgate/tollgate/controlplane/internal/rollout"
-	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/subject"
 	statusv1 "github.com/tollgate/tollgate/proto/tollgate/status/v1"
 )
@@ -128,15 +127,21 @@ func (p *Publisher) saveAcks(ctx context.Context, acks []heard[rollout.Ack]) err
 		return out
 	}
 	err := p.cfg.DB.SaveAcks(ctx, aged(acks))
-	if err == nil || ctx.Err() != nil || errors.Is(err, fault.New(fault.DatabaseDown, "", nil)) {
+	if !p.cfg.DB.Unacceptable(err) {
 		return err
 	}
-	// One of them is at fault; the others must not suffer.
+	// One of them is at fault; the others must not suffer. Writing one twice
+	// changes nothing.
 	for _, a := range acks {
-		if err := p.cfg.DB.SaveAcks(ctx, aged([]heard[rollout.Ack]{a})); err != nil {
-			p.metrics.dropped.Inc()
-			p.log.Error("an acknowledgement cannot be kept", "data_plane", a.what.DataPlaneID, "revision", a.what.Revision, "error", err)
+		err := p.cfg.DB.SaveAcks(ctx, aged([]heard[rollout.Ack]{a}))
+		if err == nil {
+			continue
 		}
+		if !p.cfg.DB.Unacceptable(err) {
+			return err
+		}
+		p.metrics.dropped.Inc()
+		p.log.Error("an acknowledgement cannot be kept", "data_plane", a.what.DataPlaneID, "revision", a.what.Revision, "error", err)
 	}
 	return nil
 }

@@ -200,6 +200,35 @@ func TestARefusalIsShownWithItsPathUntilANewerVersionIsTaken(t *testing.T) {
 	})
 }
 
+// While the database is away, what data planes say waits, and nothing of it is
+// lost.
+func TestEverythingGoesOnAfterTheDatabaseWasAway(t *testing.T) {
+	w := newWorld(t)
+	w.run(w.publisher())
+	planes := w.fleet(2)
+	w.live(w.commit("ten_a", "r", "1", false))
+	w.cut()
+	for i, d := range planes {
+		d.send(subject.Ack(d.id), &statusv1.Ack{DataPlaneId: d.id, Epoch: d.epoch, Revision: 1, Refused: []*statusv1.Refusal{
+			{TenantId: "ten_a", Kind: configv1.Kind_KIND_ROUTE, Id: fmt.Sprint("late", i), Revision: 1, Path: "name", Message: "is bad"}}})
+		d.nc.Flush()
+	}
+	eventually(t, func() error {
+		list, err := w.db.Refusals(context.Background(), "ten_a", 10)
+		if err != nil {
+			return err
+		}
+		if len(list) != 2 {
+			return fmt.Errorf("%d of 2 refusals are kept", len(list))
+		}
+		return nil
+	})
+	w.live(w.commit("ten_a", "r", "2", false))
+	if n := w.count(`SELECT epoch FROM publisher`); n < 2 {
+		t.Errorf("the epoch is %d: the session was not lost", n)
+	}
+}
+
 func TestDataPlanesComeAndGo(t *testing.T) {
 	w := newWorld(t)
 	w.run(w.publisher())

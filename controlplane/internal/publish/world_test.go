@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"net"
@@ -34,6 +35,7 @@ type world struct {
 	dir  string
 	srv  *natsserver.Server
 	js   jetstream.JetStream
+	url  string
 }
 
 // stream is the config stream as a stranger sees it.
@@ -52,7 +54,12 @@ func (w *world) stream() (jetstream.Stream, error) {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, db: postgrestest.Open(t), dir: t.TempDir(), port: freePort(t)}
+	w := &world{t: t, url: postgrestest.URL(t), dir: t.TempDir(), port: freePort(t)}
+	var err error
+	if w.db, err = postgres.Open(context.Background(), w.url, 8); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.db.Close)
 	w.startNATS()
 	t.Cleanup(func() { w.stopNATS() })
 	return w
@@ -161,6 +168,20 @@ func (w *world) count(sql string, args ...any) (n int64) {
 		w.t.Fatal(err)
 	}
 	return n
+}
+
+// cut ends every session of the database, as a restart of Postgres does.
+func (w *world) cut() {
+	w.t.Helper()
+	admin, err := sql.Open("pgx", w.url)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer admin.Close()
+	_, err = admin.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // published waits until n changes are marked as published.
