@@ -34,7 +34,8 @@ func (s *Server) after(ctx context.Context, cursor *string) ([]string, error) {
 	bad := fault.New(fault.ValidationFailed, "The cursor is not one of this list.", nil).
 		WithField("query.cursor", "is not a cursor of this list", "Send next_cursor of the page before, unchanged, or leave it out.")
 	raw, err := base64.RawURLEncoding.DecodeString(*cursor)
-	if err != nil || len(raw) < cursorMAC {
+	// The decoder overlooks line breaks and spare bits.
+	if err != nil || len(raw) < cursorMAC || base64.RawURLEncoding.EncodeToString(raw) != *cursor {
 		return nil, bad
 	}
 	mac, body := raw[:cursorMAC], raw[cursorMAC:]

@@ -70,6 +70,10 @@ func (s *Server) publicFault(ctx context.Context, err error) *fault.Fault {
 		case http.StatusUnsupportedMediaType:
 			return fault.New(fault.UnsupportedMedia, "", nil)
 		case http.StatusBadRequest:
+			// The document took a spelling that Go does not: 1e3 for 1000.
+			if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+				return fault.New(fault.WrongType, "", nil).WithField("body."+te.Field, "is not written as "+te.Type.String()+" is", "Write numbers with digits alone.")
+			}
 			return fault.New(fault.BadRequest, "", err)
 		}
 	}

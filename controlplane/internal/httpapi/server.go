@@ -134,8 +134,9 @@ func (s *Server) Handler() http.Handler {
 	// portal and load balancers stand there.
 	e.IPExtractor = echo.ExtractIPFromXFFHeader()
 	e.Use(s.observe, s.recoverPanic, limitBody, checkVersion)
-	e.GET("/livez", alive)
-	e.GET("/readyz", alive)
+	for _, probe := range []string{"/livez", "/readyz", "/startupz"} {
+		e.GET(probe, alive)
+	}
 	if s.cfg.ServeMetrics {
 		e.GET("/metrics", echo.WrapHandler(s.MetricsHandler()))
 	}

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/tollgate/tollgate/proto/fault"
 )
 
 // Cost says how dear a hash is.
@@ -91,7 +93,7 @@ func (h *Hasher) enter(ctx context.Context) error {
 	case h.slot <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait to hash a password: %w", ctx.Err())
+		return fault.New(fault.Overloaded, "Too many people sign in at this moment.", ctx.Err())
 	}
 }
 
