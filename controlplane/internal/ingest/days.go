@@ -39,7 +39,7 @@ func (in *Ingester) prepare(ctx context.Context, now time.Time) {
 		if in.days[d.Unix()] {
 			continue
 		}
-		err := in.cfg.Ledger.EnsureUsageDays(ctx, d, d)
+		err := in.attempt(ctx, func(ctx context.Context) error { return in.cfg.Ledger.EnsureUsageDays(ctx, d, d) })
 		if ctx.Err() != nil {
 			return
 		}
@@ -61,7 +61,7 @@ func away(err error) bool { return errors.Is(err, fault.New(fault.DatabaseDown, 
 // are safe, and where the doctor finds them.
 func (in *Ingester) ensureDay(ctx context.Context, d time.Time, waiting []message) {
 	var refused error
-	err := in.insist(ctx, "make a partition of the ledger", func() error {
+	err := in.insist(ctx, "make a partition of the ledger", func(ctx context.Context) error {
 		err := in.cfg.Ledger.EnsureUsageDays(ctx, d, d)
 		if err != nil && !away(err) {
 			refused = err

@@ -90,6 +90,9 @@ const (
 	gapAge = time.Minute
 
 	daysAhead = 7
+
+	// attemptTimeout is far above the longest transaction.
+	attemptTimeout = 20 * time.Second
 )
 
 // New makes an Ingester; Run starts it.
@@ -211,7 +214,7 @@ func (in *Ingester) record(ctx context.Context, group []message) (usage.Recorded
 		batches[i] = m.batch
 	}
 	var rec usage.Recorded
-	err := in.insist(ctx, "record usage", func() (err error) {
+	err := in.insist(ctx, "record usage", func(ctx context.Context) (err error) {
 		rec, err = in.cfg.Ledger.RecordUsage(ctx, batches)
 		return err
 	}, group...)
@@ -221,10 +224,10 @@ func (in *Ingester) record(ctx context.Context, group []message) (usage.Recorded
 // insist repeats fn with growing pauses until it succeeds, ctx ends, or the
 // failure is one that stays. Meanwhile it tells the stream that the messages
 // are being worked on, so that they are not sent again.
-func (in *Ingester) insist(ctx context.Context, what string, fn func() error, group ...message) error {
+func (in *Ingester) insist(ctx context.Context, what string, fn func(context.Context) error, group ...message) error {
 	pause := backoff{}
 	for {
-		err := fn()
+		err := in.attempt(ctx, fn)
 		if err == nil || ctx.Err() != nil || in.cfg.Ledger.Unacceptable(err) {
 			return err
 		}
@@ -239,9 +242,17 @@ func (in *Ingester) insist(ctx context.Context, what string, fn func() error, gr
 	}
 }
 
+// attempt bounds one try: a database that has stopped without a word, or sits
+// behind a dead network, would hold the connection for many minutes.
+func (in *Ingester) attempt(ctx context.Context, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	return fn(ctx)
+}
+
 // setAside keeps a message that cannot be taken, and lets the others pass.
 func (in *Ingester) setAside(ctx context.Context, m message, cause error) {
-	err := in.insist(ctx, "set aside", func() error {
+	err := in.insist(ctx, "set aside", func(ctx context.Context) error {
 		return in.cfg.Ledger.SetAside(ctx, usage.Aside{Subject: m.msg.Subject(), Reason: cause.Error(), Payload: m.msg.Data()})
 	}, m)
 	if ctx.Err() != nil {
@@ -267,7 +278,11 @@ func (in *Ingester) answer(ctx context.Context, msg *nats.Msg) {
 	if err := proto.Unmarshal(msg.Data, &hb); err != nil || hb.DataPlaneId == "" {
 		return // package publish reports heartbeats that cannot be read
 	}
-	marks, err := in.cfg.Ledger.UsageWatermarks(ctx, hb.DataPlaneId)
+	var marks []usage.Watermark
+	err := in.attempt(ctx, func(ctx context.Context) (err error) {
+		marks, err = in.cfg.Ledger.UsageWatermarks(ctx, hb.DataPlaneId)
+		return err
+	})
 	if err != nil {
 		if ctx.Err() == nil {
 			in.log.Warn("read watermarks", "data_plane", hb.DataPlaneId, "error", err)
@@ -297,7 +312,11 @@ func (in *Ingester) send(w usage.Watermark) {
 
 // countGaps looks for events that have been missing for too long.
 func (in *Ingester) countGaps(ctx context.Context) {
-	n, err := in.cfg.Ledger.UsageGaps(ctx, gapAge)
+	var n int64
+	err := in.attempt(ctx, func(ctx context.Context) (err error) {
+		n, err = in.cfg.Ledger.UsageGaps(ctx, gapAge)
+		return err
+	})
 	if err != nil {
 		return // the next turn tells
 	}
