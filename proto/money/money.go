@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -20,16 +21,33 @@ const PerDollar Nano = 1_000_000_000
 
 // String writes the amount in dollars with all digits that matter and at
 // least two: "0.00015", "12.50".
-func (n Nano) String() string {
-	sign, u := "", uint64(n)
+func (n Nano) String() string { return string(n.Append(make([]byte, 0, 24))) }
+
+// Append writes what String returns to the end of b. It stands on the request
+// path, in a header of each answer.
+func (n Nano) Append(b []byte) []byte {
+	u := uint64(n)
 	if n < 0 {
-		sign, u = "-", -u
+		b, u = append(b, '-'), -u
 	}
-	frac := strings.TrimRight(fmt.Sprintf("%09d", u%uint64(PerDollar)), "0")
-	for len(frac) < 2 {
-		frac += "0"
+	b = strconv.AppendUint(b, u/uint64(PerDollar), 10)
+	b = append(b, '.')
+	frac, digits := u%uint64(PerDollar), 9
+	for ; digits > 2 && frac%10 == 0; digits-- {
+		frac /= 10
 	}
-	return fmt.Sprintf("%s%d.%s", sign, u/uint64(PerDollar), frac)
+	for unit := pow10(digits - 1); unit > 0; unit /= 10 {
+		b = append(b, '0'+byte(frac/unit%10))
+	}
+	return b
+}
+
+func pow10(n int) uint64 {
+	v := uint64(1)
+	for range n {
+		v *= 10
+	}
+	return v
 }
 
 // Parse reads dollars written as a decimal number, "0.15" or "12", exactly.
