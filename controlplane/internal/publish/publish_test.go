@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,11 +97,6 @@ func (w *world) office(p *Publisher) *term {
 	}
 	tm.joined = true
 	return tm
-}
-
-func (w *world) dismiss(pid int64) {
-	w.t.Helper()
-	w.count(`SELECT pg_terminate_backend($1)::int`, pid)
 }
 
 // A publisher that was paused, lost its lock meanwhile and wakes up in the
@@ -383,5 +379,32 @@ func TestPublishingGoesOnAfterNATSWasAway(t *testing.T) {
 	w.published(6)
 	if s := w.streamInfo().State; s.LastSeq != 6 {
 		t.Errorf("the stream stands at %d, want 6", s.LastSeq)
+	}
+}
+
+// A full stream refuses, loses nothing, and takes up again when the operator
+// gives it more room.
+func TestAFullStreamLosesNothing(t *testing.T) {
+	w := newWorld(t)
+	small := w.publisher()
+	small.cfg.StreamMaxBytes = 16 << 10
+	stop := w.run(small)
+	for i := range 30 {
+		w.commit("ten_a", fmt.Sprint("r", i), strings.Repeat("x", 1024), false)
+	}
+	eventually(t, func() error {
+		if n := w.count(`SELECT count(*) FROM config_outbox WHERE published_at IS NOT NULL`); n == 0 || w.count(`SELECT last_revision FROM publisher`) < 30 {
+			return fmt.Errorf("%d changes are published", n)
+		}
+		return nil
+	})
+	if s := w.streamInfo().State; s.Bytes > 16<<10 || s.Msgs >= 30 {
+		t.Errorf("the stream took %d messages, %d bytes", s.Msgs, s.Bytes)
+	}
+	stop()
+	w.run(w.publisher())
+	w.published(30)
+	if n := len(w.messages(0)); n != 30 {
+		t.Errorf("the stream holds %d messages, want 30", n)
 	}
 }

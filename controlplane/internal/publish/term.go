@@ -37,6 +37,7 @@ type term struct {
 	asked      time.Time
 	checked    time.Time
 	reconnects uint64
+	failures   int // in a row
 	warn       seldom
 }
 
@@ -70,6 +71,12 @@ func (t *term) run(ctx context.Context) error {
 			if t.warn.may() {
 				t.log.Warn("the stream did not take config changes; looking where it stands", "error", err)
 			}
+			// The first time the fence may have held: look again at once. A full
+			// stream, say, needs people.
+			sleep(ctx, min(time.Duration(t.failures)*t.cfg.Poll/5, t.cfg.Poll))
+			t.failures++
+		} else {
+			t.failures = 0
 		}
 		t.dueSnapshot()
 	}

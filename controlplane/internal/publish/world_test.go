@@ -231,10 +231,10 @@ func (w *world) streamInfo() *jetstream.StreamInfo {
 	return s.CachedInfo()
 }
 
-// eventually polls until check is content, for ten seconds at most.
+// eventually polls until check is content, for thirty seconds at most.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		err := check()
 		if err == nil {
