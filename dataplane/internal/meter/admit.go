@@ -17,9 +17,14 @@ type Admission struct {
 	seg    *segment
 	off    int64
 	number uint64
+	slot   uint32
 	mu     sync.Mutex
-	word   uint64
-	done   bool
+	// word is the progress as it is, written the progress as it is on disk
+	// where there is no journal.
+	word, written uint64
+	done          bool
+	// abandoned says that the meter was closed over it.
+	abandoned bool
 }
 
 // Admit writes the admit record of a request and reserves the room of its
@@ -36,12 +41,19 @@ func (m *Meter) Admit(info AdmitInfo) (*Admission, error) {
 	if err := m.makeRoom(int64(padded(len(body)))+maxFrame, true); err != nil {
 		return nil, err
 	}
+	if m.journal != nil && len(m.journal.free) == 0 {
+		return nil, fault.New(fault.Overloaded, "", nil)
+	}
 	m.admitted++
 	binary.LittleEndian.PutUint64(body[admitNumber:], m.admitted)
-	seg, off := m.write(body, kindAdmit)
-	seg.open++
+	a := &Admission{m: m, number: m.admitted}
+	a.seg, a.off = m.write(body, kindAdmit)
+	if m.journal != nil {
+		a.slot, _ = m.journal.take(a)
+	}
+	a.seg.open++
 	m.open++
-	return &Admission{m: m, seg: seg, off: off, number: m.admitted}, nil
+	return a, nil
 }
 
 // Sent marks that the provider is about to be called: from here on an
@@ -57,15 +69,30 @@ func (a *Admission) Progress(total int64) {
 	}
 }
 
+// progressStep is how far progress may run ahead of the disk where there is no
+// journal.
+const progressStep = 16 << 10
+
 func (a *Admission) note(flags, bytes uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	// After Settle the segment may be unmapped.
-	if a.done || a.word&wordBytes > bytes {
+	// After Settle the slot may be another's.
+	if a.done || a.abandoned || a.word&wordBytes > bytes {
 		return
 	}
-	if word := flags | bytes | a.word&wordSent; word != a.word {
-		a.word = word
+	word := flags | bytes | a.word&wordSent
+	if word == a.word {
+		return
+	}
+	a.word = word
+	if a.m.journal != nil {
+		a.m.journal.setWord(a.slot, word)
+		return
+	}
+	if (word^a.written)&wordSent != 0 || word-a.written >= progressStep {
+		a.written = word
+		a.m.mu.Lock()
+		defer a.m.mu.Unlock()
 		if err := a.seg.setWord(a.off, word); err != nil {
 			a.m.log.Error("usage progress cannot be written", "error", err)
 		}
@@ -82,6 +109,10 @@ func (a *Admission) Settle(ev *usagev1.Event) error {
 	if a.done {
 		return ErrSettled
 	}
+	if a.abandoned {
+		// The next boot finds the admission open and settles it.
+		return errClosed
+	}
 	m := a.m
 	buf := m.buffers.Get().(*[]byte)
 	defer m.buffers.Put(buf)
@@ -92,17 +123,18 @@ func (a *Admission) Settle(ev *usagev1.Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		// The next boot finds the admission open and settles it.
 		return errClosed
 	}
 	a.done = true
-	ev.Seq = m.settle(f)
-	// After the settle record: whoever finds neither settles again.
-	a.word |= wordSettled
-	if err := a.seg.setWord(a.off, a.word); err != nil {
-		m.log.Error("usage admission cannot be marked as settled", "error", err)
+	var seg *segment
+	ev.Seq, seg = m.settle(f)
+	// Whoever finds neither the settle record nor the mark settles again.
+	if seg != a.seg {
+		a.seg.late = append(a.seg.late, uint32(a.off))
 	}
-	a.seg.touched = true
+	if m.journal != nil {
+		m.journal.give(a.slot)
+	}
 	a.seg.open--
 	m.open--
 	return nil
@@ -122,7 +154,7 @@ func (m *Meter) Record(ev *usagev1.Event) error {
 		m.lost.Add(1)
 		return err
 	}
-	ev.Seq = m.settle(f)
+	ev.Seq, _ = m.settle(f)
 	return nil
 }
 
@@ -143,10 +175,10 @@ func (m *Meter) encode(b []byte, ev *usagev1.Event) []byte {
 }
 
 // settle numbers an event and writes it.
-func (m *Meter) settle(f []byte) (seq uint64) {
+func (m *Meter) settle(f []byte) (seq uint64, seg *segment) {
 	m.seq++
 	binary.LittleEndian.PutUint64(f[settleSeq:], m.seq)
-	seg, _ := m.write(f, kindSettle)
+	seg, _ = m.write(f, kindSettle)
 	if seg.firstSeq == 0 {
 		seg.firstSeq = m.seq
 	}
@@ -159,40 +191,64 @@ func (m *Meter) settle(f []byte) (seq uint64) {
 	if m.unshipped.Add(int64(len(f))) >= maxBatch {
 		wake(m.shipWake)
 	}
-	return m.seq
+	return m.seq, seg
 }
 
-// write copies a frame into the active segment, or into the next one when it
-// does not fit; the caller has made room. The copy is complete before the head
-// is, so a kill in between leaves no valid frame.
+// write adds a frame to the active segment, or to the next one when it does
+// not fit; the caller has made room. From here on a kill of the process does
+// not take it away.
 func (m *Meter) write(f []byte, kind byte) (seg *segment, off int64) {
-	sealFrame(f, kind)
 	n := int64(padded(len(f)))
 	if m.active == nil || m.active.room() < n {
 		m.turn()
 	}
 	seg, off = m.active, m.active.used
-	dst := seg.mem[off : off+n]
-	copy(dst[frameHead:], f[frameHead:])
-	copy(dst[:frameHead], f[:frameHead])
-	seg.used += n
-	if err := seg.wrote(off, n); err != nil {
-		m.log.Error("usage record cannot be written to disk; it is kept in memory", "error", err)
+	sealFrame(f, kind, place{seg.number, off})
+	switch {
+	case m.journal == nil:
+		if _, err := seg.file.WriteAt(f, off); err != nil {
+			m.lose(err)
+		}
+	case !m.journal.append(seg, off, f):
+		m.spill()
+		m.journal.append(seg, off, f)
 	}
+	seg.used += n
 	if !m.syncAsked.Swap(true) {
 		wake(m.syncWake)
 	}
 	return seg, off
 }
 
+// spill writes the half being filled to its segment, ahead of the keeper.
+func (m *Meter) spill() {
+	h := &m.journal.halves[m.journal.cur]
+	if err := m.journal.write(h); err != nil {
+		m.lose(err)
+	}
+	h.n = 0
+}
+
+// lose counts what a broken disk took: the blocks were there, so this is not a
+// lack of room.
+func (m *Meter) lose(err error) {
+	m.lost.Add(1)
+	m.log.Error("usage records cannot be written to disk", "error", err)
+}
+
 // turn seals the active segment and makes a spare the active one.
 func (m *Meter) turn() {
 	now := m.cfg.Now()
+	if m.journal != nil {
+		m.spill()
+	}
 	if m.active != nil {
 		m.active.sealedAt = now
 	}
 	m.active, m.spares = m.spares[0], m.spares[1:]
-	m.active.begin(m.planeID, m.epoch, now)
+	if err := m.active.begin(m.planeID, m.epoch, now); err != nil {
+		m.lose(err)
+	}
 	m.segments = append(m.segments, m.active)
 }
 
@@ -249,7 +305,7 @@ func (m *Meter) grow() error {
 	if m.bytes+m.cfg.SegmentBytes > m.cfg.MaxBytes && !m.trimEarly() {
 		return fmt.Errorf("the spool holds %d of %d bytes", m.bytes, m.cfg.MaxBytes)
 	}
-	s, err := newSegment(m.cfg.Dir, m.next, m.cfg.SegmentBytes, m.cfg.WriteThrough)
+	s, err := newSegment(m.cfg.Dir, m.next, m.cfg.SegmentBytes)
 	m.next++
 	if err != nil {
 		return fmt.Errorf("allocate usage segment: %w", err)

@@ -2,6 +2,7 @@ package meter_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -32,12 +33,16 @@ func TestMain(m *testing.M) {
 // child admits and settles for ever. It tells of each step before and after it
 // is taken, on stdout, which survives its death.
 func child(dir string) {
-	m, err := meter.Open(meter.Config{Dir: dir, SegmentBytes: 128 << 10})
+	m, err := meter.Open(meter.Config{Dir: dir, SegmentBytes: 128 << 10, SyncAfter: time.Millisecond})
 	if err != nil {
 		fmt.Println("error", err)
 		return
 	}
 	start := os.Getenv("METER_TEST_START")
+	if start != "0" {
+		// All but the first time with the keeper at work.
+		go m.Run(context.Background())
+	}
 	say := func(what string, worker, n int) { fmt.Printf("%s %s-%d-%d\n", what, start, worker, n) }
 	for w := range 4 {
 		go func() {
@@ -154,11 +159,9 @@ func TestSpoolCutAnywhere(t *testing.T) {
 		}
 	}
 	m.Close()
-	file := slices.Sorted(maps.Keys(read(t, master)))[1]
 	whole := read(t, master)
-	if !strings.HasPrefix(file, "segment-") {
-		t.Fatalf("no segment in %v", slices.Collect(maps.Keys(whole)))
-	}
+	names := slices.Sorted(maps.Keys(whole))
+	file := names[slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, "segment-") })]
 	data := whole[file]
 	before := -1
 	for cut := 0; cut <= len(data); cut += 23 {
@@ -232,6 +235,9 @@ func read(t *testing.T, dir string) map[string][]byte {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
+		if e.Name() == "journal" {
+			continue // Empty after a clean close.
+		}
 		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			t.Fatal(err)

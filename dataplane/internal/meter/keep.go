@@ -50,33 +50,51 @@ func (m *Meter) syncAll() {
 		used int64
 	}
 	var dirty []part
+	late := map[*segment][]uint32{}
+	var out *half
 	m.mu.Lock()
 	m.syncAsked.Store(false)
+	if j := m.journal; j != nil && j.halves[j.cur].n > 0 {
+		// The other half is empty: only this function leaves one behind.
+		out, j.cur = &j.halves[j.cur], 1-j.cur
+		j.ready(out.n)
+	}
 	for _, s := range m.segments {
-		if s.file != nil && (s.touched || s.used > s.synced.Load()) {
-			s.touched = false
+		if s.file != nil && s.used > s.synced.Load() {
 			dirty = append(dirty, part{s, s.used})
+		}
+		if len(s.late) > 0 {
+			late[s], s.late = s.late, nil
 		}
 	}
 	m.mu.Unlock()
+	if out != nil {
+		if err := m.journal.write(out); err != nil {
+			m.lose(err)
+		}
+		m.mu.Lock()
+		out.n = 0
+		m.mu.Unlock()
+	}
 	for _, p := range dirty {
 		if err := datasync(p.seg.file); err != nil {
 			m.log.Error("usage segment cannot be synced to disk", "segment", p.seg.number, "error", err)
-			m.mu.Lock()
-			p.seg.touched = true
-			m.mu.Unlock()
 			continue
 		}
 		p.seg.synced.Store(p.used)
 	}
-	m.mu.Lock()
-	active, used := m.active, int64(0)
-	if active != nil {
-		used = active.used
-	}
-	m.mu.Unlock()
-	if len(dirty) > 0 && active != nil && active.file != nil {
-		active.ahead(used)
+	m.markLate(late)
+}
+
+// markLate marks admissions that were settled in another segment.
+func (m *Meter) markLate(late map[*segment][]uint32) {
+	for s, offs := range late {
+		if err := s.markLate(offs); err != nil {
+			m.log.Error("settled usage admissions cannot be marked", "segment", s.number, "error", err)
+			m.mu.Lock()
+			s.late = append(s.late, offs...)
+			m.mu.Unlock()
+		}
 	}
 }
 
@@ -96,7 +114,7 @@ func (m *Meter) prepare() {
 	m.bytes += m.cfg.SegmentBytes
 	m.mu.Unlock()
 
-	s, err := newSegment(m.cfg.Dir, number, m.cfg.SegmentBytes, m.cfg.WriteThrough)
+	s, err := newSegment(m.cfg.Dir, number, m.cfg.SegmentBytes)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
@@ -124,12 +142,12 @@ func (m *Meter) trim() {
 	for i := 0; i < len(m.segments); {
 		s := m.segments[i]
 		switch {
-		case s == m.active || s.open > 0 || s.touched:
+		case s == m.active || s.open > 0 || len(s.late) > 0:
 			i++
 		case m.confirmed(s) && !s.sealedAt.After(before):
 			m.remove(i)
 		default:
-			if l := m.lines[lineKey{s.planeID, s.epoch}]; s.synced.Load() == s.used && (l == nil || l.shipped >= s.lastSeq) {
+			if s.synced.Load() == s.used {
 				if err := s.release(); err != nil {
 					m.log.Warn("usage segment cannot be closed", "segment", s.number, "error", err)
 				}
@@ -149,9 +167,9 @@ func (m *Meter) trimEarly() bool {
 	}
 	defer m.syncMu.Unlock()
 	for i, s := range m.segments {
-		if s.touched {
-			// A settled bit that is not on the disk yet must not be outlived by
-			// the removal of its settle record.
+		if len(s.late) > 0 {
+			// A settled mark that is not on the disk yet must not outlive its
+			// settle record.
 			return false
 		}
 		if s != m.active && s.open == 0 && m.confirmed(s) {

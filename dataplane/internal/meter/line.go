@@ -55,7 +55,7 @@ const maxMarks = 4096
 // cursor is where the event after seq lies.
 type cursor struct {
 	segment, seq uint64
-	off          int
+	off          int64
 }
 
 func (l *line) unconfirmed() uint64 { return l.last - min(l.last, max(l.confirmed, l.first-1)) }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// allocate reserves a segment's blocks on the disk now, so that writing into
-// the map never meets a full disk.
+// allocate reserves a file's blocks on the disk now, so that writing it later
+// never meets a full disk.
 func allocate(f *os.File, size int64) error {
 	for {
 		err := syscall.Fallocate(int(f.Fd()), 0, 0, size)
@@ -24,12 +24,12 @@ func allocate(f *os.File, size int64) error {
 	}
 }
 
-// mapFile maps a segment for writing. What is copied into the map survives the
+// mapFile maps a file for writing. What is copied into the map survives the
 // death of the process.
 func mapFile(f *os.File, size int) (mem []byte, mapped bool, err error) {
 	mem, err = syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
-		return nil, false, fmt.Errorf("map segment: %w", err)
+		return nil, false, fmt.Errorf("map file: %w", err)
 	}
 	return mem, true, nil
 }

@@ -42,7 +42,7 @@ type Config struct {
 	// Retain is how long confirmed events stay; 15 minutes. When the spool is
 	// at its cap, confirmed segments go earlier rather than refuse requests.
 	Retain time.Duration
-	// SyncAfter is how long a record may wait for the disk; 20 ms. ShipEvery
+	// SyncAfter is how long a record may wait for the disk; 40 ms. ShipEvery
 	// is how long an event may wait for a batch; 50 ms.
 	SyncAfter, ShipEvery time.Duration
 	// AckTimeout bounds the wait for JetStream; 5 s. ReshipAfter is how long
@@ -55,8 +55,8 @@ type Config struct {
 	FlushTimeout time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// WriteThrough writes with write(2) instead of a mapped file, as systems
-	// other than Linux do.
+	// WriteThrough writes each record with write(2) instead of gathering them in
+	// a mapped journal, as systems other than Linux do.
 	WriteThrough bool
 }
 
@@ -71,7 +71,7 @@ func (c *Config) setDefaults() {
 		v         *time.Duration
 		otherwise time.Duration
 	}{
-		{&c.Retain, 15 * time.Minute}, {&c.SyncAfter, 20 * time.Millisecond}, {&c.ShipEvery, 50 * time.Millisecond},
+		{&c.Retain, 15 * time.Minute}, {&c.SyncAfter, 40 * time.Millisecond}, {&c.ShipEvery, 50 * time.Millisecond},
 		{&c.AckTimeout, 5 * time.Second}, {&c.ReshipAfter, 10 * time.Second}, {&c.FlushTimeout, 5 * time.Second},
 		{&c.RetryMin, 100 * time.Millisecond}, {&c.RetryMax, 2 * time.Second},
 	} {
@@ -100,7 +100,10 @@ type Meter struct {
 
 	mu     sync.Mutex
 	closed bool
-	active *segment
+	// journal stands before the active segment; nil where files cannot be
+	// mapped.
+	journal *journal
+	active  *segment
 	// spares are allocated and empty.
 	spares []*segment
 	// segments are those written to, the active one last.
@@ -168,6 +171,9 @@ func (m *Meter) boot() error {
 	if m.planeID == "" {
 		m.planeID = id.New(id.DataPlane)
 	}
+	if err := m.replayJournal(); err != nil {
+		return err
+	}
 	found, err := m.scan(notes)
 	if err != nil {
 		return err
@@ -182,6 +188,11 @@ func (m *Meter) boot() error {
 		m.log.Error("usage spool notes cannot be written", "error", err)
 	}
 	m.debts = found.debts
+	if !m.cfg.WriteThrough {
+		if m.journal, err = openJournal(m.cfg.Dir); err != nil {
+			m.log.Warn("usage journal cannot be used; every record is a write of its own", "error", err)
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.spares) == 0 {
@@ -211,6 +222,7 @@ func (m *Meter) Run(ctx context.Context) error {
 
 // Close gives the spool back. Run must have returned.
 func (m *Meter) Close() error {
+	m.abandon()
 	m.syncAll()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -218,6 +230,9 @@ func (m *Meter) Close() error {
 		return nil
 	}
 	m.closed = true
+	if m.journal != nil {
+		m.spill()
+	}
 	if err := m.writeNotesLocked(); err != nil {
 		m.log.Error("usage spool notes cannot be written", "error", err)
 	}
@@ -230,6 +245,26 @@ func (m *Meter) Close() error {
 	return m.release()
 }
 
+// abandon stops admissions that are still open from touching the journal; the
+// next boot settles them.
+func (m *Meter) abandon() {
+	m.mu.Lock()
+	var open []*Admission
+	if m.journal != nil && !m.closed {
+		for _, a := range m.journal.open {
+			if a != nil {
+				open = append(open, a)
+			}
+		}
+	}
+	m.mu.Unlock()
+	for _, a := range open {
+		a.mu.Lock()
+		a.abandoned = true
+		a.mu.Unlock()
+	}
+}
+
 // release closes all files.
 func (m *Meter) release() error {
 	m.syncMu.Lock()
@@ -240,6 +275,9 @@ func (m *Meter) release() error {
 	}
 	for _, s := range m.spares {
 		err = errors.Join(err, s.release(), os.Remove(s.path))
+	}
+	if m.journal != nil {
+		err = errors.Join(err, m.journal.close())
 	}
 	return errors.Join(err, m.lock.Close())
 }

@@ -54,19 +54,27 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func padded(n int) int { return (n + 7) &^ 7 }
 
-// frameSum is the CRC of a frame.
-func frameSum(f []byte, kind byte) uint32 {
-	if kind == kindAdmit {
-		return crc32.Update(crc32.Checksum(f[4:admitWord], castagnoli), castagnoli, f[admitBody:])
-	}
-	return crc32.Checksum(f[4:], castagnoli)
+// place is where a run of frames begins: segment and offset in it. It is part
+// of each frame's CRC, so that no frame is ever valid in another place.
+type place struct {
+	segment uint64
+	off     int64
 }
 
-// seal writes the frame's head, the last part to be written: a frame that is
-// cut short by a kill is not valid.
-func sealFrame(f []byte, kind byte) {
+// frameSum is the CRC of a frame.
+func frameSum(f []byte, kind byte, at place) uint32 {
+	// Two odd constants spread the place over the CRC's start.
+	sum := uint32((at.segment*0x9e3779b97f4a7c15 ^ uint64(at.off)*0xbf58476d1ce4e5b9) >> 32)
+	if kind == kindAdmit {
+		return crc32.Update(crc32.Update(sum, castagnoli, f[4:admitWord]), castagnoli, f[admitBody:])
+	}
+	return crc32.Update(sum, castagnoli, f[4:])
+}
+
+// sealFrame writes the frame's head, for the place where it will lie.
+func sealFrame(f []byte, kind byte, at place) {
 	binary.LittleEndian.PutUint32(f[4:], uint32(len(f)-frameHead)<<8|uint32(kind))
-	binary.LittleEndian.PutUint32(f, frameSum(f, kind))
+	binary.LittleEndian.PutUint32(f, frameSum(f, kind, at))
 }
 
 // frame is one valid record of a segment.
@@ -78,9 +86,9 @@ type frame struct {
 
 func (f *frame) u64(at int) uint64 { return binary.LittleEndian.Uint64(f.data[at:]) }
 
-// nextFrame reads the frame at off of a segment's bytes; ok is false at the
-// end, be it clean or torn.
-func nextFrame(seg []byte, off int) (f frame, next int, ok bool) {
+// nextFrame reads the frame at off of bytes that begin at a place; ok is false
+// at the end, be it clean or torn.
+func nextFrame(seg []byte, off int, at place) (f frame, next int, ok bool) {
 	if off < 0 || off+frameHead > len(seg) {
 		return f, off, false
 	}
@@ -98,7 +106,7 @@ func nextFrame(seg []byte, off int) (f frame, next int, ok bool) {
 		return f, off, false
 	}
 	data := seg[off : off+n : off+n]
-	if frameSum(data, kind) != binary.LittleEndian.Uint32(data) {
+	if frameSum(data, kind, place{at.segment, at.off + int64(off)}) != binary.LittleEndian.Uint32(data) {
 		return f, off, false
 	}
 	return frame{kind, off, data}, off + padded(n), true

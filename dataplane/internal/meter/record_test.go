@@ -146,7 +146,7 @@ func segmentBytes() (seg []byte, ends []int) {
 			f[settleSeq] = byte(i)
 			kind = kindSettle
 		}
-		sealFrame(f, kind)
+		sealFrame(f, kind, place{9, int64(len(seg))})
 		ends = append(ends, len(seg)+len(f))
 		seg = append(seg, f...)
 		seg = append(seg, make([]byte, padded(len(f))-len(f))...)
@@ -158,7 +158,7 @@ func segmentBytes() (seg []byte, ends []int) {
 func TestScanStopsAtTheTear(t *testing.T) {
 	seg, ends := segmentBytes()
 	count := func(b []byte) (n int) {
-		scanFrames(b, func(frame) { n++ })
+		scanFrames(b, 9, func(frame) { n++ })
 		return n
 	}
 	for i := range len(seg) + 1 {
@@ -183,7 +183,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(seg)
 	f.Add(seg[:len(seg)/2])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		end := scanFrames(data, func(fr frame) {
+		end := scanFrames(data, 9, func(fr frame) {
 			switch fr.kind {
 			case kindAdmit:
 				fr.u64(admitNumber)

@@ -80,8 +80,8 @@ func (m *Meter) scanSegment(number uint64, found *remains, open map[admissionKey
 	if err != nil {
 		return err
 	}
-	_, epoch, planeID, ok := parseHeader(data)
-	if !ok {
+	held, epoch, planeID, ok := parseHeader(data)
+	if !ok || held != number {
 		return m.takeUnused(path, number, data)
 	}
 	info, err := os.Stat(path)
@@ -90,7 +90,7 @@ func (m *Meter) scanSegment(number uint64, found *remains, open map[admissionKey
 	}
 	found.epoch = max(found.epoch, epoch)
 	s := &segment{number: number, path: path, planeID: planeID, epoch: epoch, sealedAt: info.ModTime()}
-	used := scanFrames(data, func(f frame) {
+	used := scanFrames(data, number, func(f frame) {
 		switch f.kind {
 		case kindAdmit:
 			word := f.u64(admitWord)
@@ -106,7 +106,13 @@ func (m *Meter) scanSegment(number uint64, found *remains, open map[admissionKey
 			k := admissionKey{epoch, f.u64(admitNumber)}
 			open[k] = debt{key: k, seg: s, off: int64(f.off), word: word, info: a}
 		case kindSettle:
-			delete(open, admissionKey{f.u64(settleEpoch), f.u64(settleNumber)})
+			k := admissionKey{f.u64(settleEpoch), f.u64(settleNumber)}
+			if d, ok := open[k]; ok {
+				delete(open, k)
+				if d.seg != s {
+					d.seg.late = append(d.seg.late, uint32(d.off))
+				}
+			}
 			s.lastSeq = f.u64(settleSeq)
 			if s.firstSeq == 0 {
 				s.firstSeq = s.lastSeq
@@ -124,10 +130,10 @@ func (m *Meter) scanSegment(number uint64, found *remains, open map[admissionKey
 
 // scanFrames calls f for each valid frame from the start and gives the end of
 // the last one.
-func scanFrames(data []byte, f func(frame)) (end int) {
+func scanFrames(data []byte, number uint64, f func(frame)) (end int) {
 	off := segmentHeader
 	for {
-		fr, next, ok := nextFrame(data, off)
+		fr, next, ok := nextFrame(data, off, place{segment: number})
 		if !ok {
 			return off
 		}
@@ -164,7 +170,7 @@ func (m *Meter) takeUnused(path string, number uint64, data []byte) error {
 		}
 		return os.Rename(path, path+".bad")
 	}
-	s, err := openSpare(m.cfg.Dir, number, m.cfg.SegmentBytes, m.cfg.WriteThrough)
+	s, err := openSpare(m.cfg.Dir, number, m.cfg.SegmentBytes)
 	if err != nil {
 		m.log.Warn("usage segment cannot be used again", "segment", number, "error", err)
 		return os.Remove(path)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -29,11 +30,10 @@ const (
 type shipper struct {
 	*Meter
 	js jetstream.JetStream
-	// data of the segment being read, when it is not mapped.
-	data       []byte
-	dataNumber uint64
-	backoff    time.Duration
-	notBefore  time.Time
+	// data is what is read of a segment.
+	data      []byte
+	backoff   time.Duration
+	notBefore time.Time
 }
 
 // runShipper ships events, takes watermarks and trims the spool.
@@ -181,8 +181,6 @@ func (s *shipper) shipAll(ctx context.Context) error {
 		return errAway
 	}
 	s.unshipped.Store(0)
-	// What was read to be shipped again is not needed for long.
-	defer func() { s.data = nil }()
 	s.mu.Lock()
 	keys := make([]lineKey, 0, len(s.lines))
 	for k, l := range s.lines {
@@ -265,7 +263,6 @@ func (s *shipper) shipLine(ctx context.Context, k lineKey) (more bool, err error
 type source struct {
 	number uint64
 	path   string
-	mem    []byte
 	synced int64
 }
 
@@ -282,21 +279,21 @@ func (s *shipper) collect(k lineKey) (batches []batch, generation uint64, err er
 	var sources []source
 	for _, seg := range s.segments {
 		if seg.planeID == k.planeID && seg.epoch == k.epoch && seg.lastSeq > from {
-			sources = append(sources, source{seg.number, seg.path, seg.mem, seg.synced.Load()})
+			sources = append(sources, source{seg.number, seg.path, seg.synced.Load()})
 		}
 	}
 	s.mu.Unlock()
 	c := collector{key: k, from: from}
 	for _, src := range sources {
-		data, err := s.read(src)
-		if err != nil {
-			return nil, 0, err
-		}
-		off := segmentHeader
+		off := int64(segmentHeader)
 		if at.segment == src.number && at.seq == from {
 			off = at.off
 		}
-		if full := c.scan(data, src.number, off); full {
+		full, err := s.collectFrom(&c, src, off)
+		if err != nil {
+			return nil, 0, err
+		}
+		if full {
 			break
 		}
 	}
@@ -304,19 +301,31 @@ func (s *shipper) collect(k lineKey) (batches []batch, generation uint64, err er
 	return c.batches, generation, nil
 }
 
-// read gives a segment's synced bytes, from memory or from the file.
-func (s *shipper) read(src source) ([]byte, error) {
-	if src.mem != nil {
-		return src.mem[:src.synced], nil
+// readBytes is how much of a segment is read at once.
+const readBytes = 256 << 10
+
+// collectFrom takes the synced records of one segment from off on.
+func (s *shipper) collectFrom(c *collector, src source, off int64) (full bool, err error) {
+	f, err := os.Open(src.path)
+	if err != nil {
+		return false, fmt.Errorf("read usage segment: %w", err)
 	}
-	if s.data == nil || s.dataNumber != src.number {
-		data, err := os.ReadFile(src.path)
-		if err != nil {
-			return nil, fmt.Errorf("read usage segment: %w", err)
+	defer f.Close()
+	if s.data == nil {
+		s.data = make([]byte, readBytes)
+	}
+	for off < src.synced {
+		n, err := f.ReadAt(s.data[:min(readBytes, src.synced-off)], off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, fmt.Errorf("read usage segment: %w", err)
 		}
-		s.data, s.dataNumber = data, src.number
+		next, full := c.scan(s.data[:n], place{src.number, off})
+		if full || next == off {
+			return full, nil
+		}
+		off = next
 	}
-	return s.data, nil
+	return false, nil
 }
 
 // collector puts settle records into batches.
@@ -327,24 +336,25 @@ type collector struct {
 	cur     batch
 }
 
-// scan takes the records of a segment from off on; full says that the window
-// is.
-func (c *collector) scan(data []byte, number uint64, off int) (full bool) {
+// scan takes the records of a part of a segment and tells where the next one
+// begins; full says that the window is.
+func (c *collector) scan(data []byte, at place) (end int64, full bool) {
+	off := 0
 	for {
-		f, next, ok := nextFrame(data, off)
+		f, next, ok := nextFrame(data, off, at)
 		if !ok {
-			return false
+			return at.off + int64(off), false
 		}
 		if f.kind == kindSettle && f.u64(settleSeq) > c.from {
 			event := f.data[settleEvent:]
 			if len(c.cur.data)+len(event)+24 > maxBatch {
 				c.close()
 				if len(c.batches) == window {
-					return true
+					return at.off + int64(off), true
 				}
 			}
 			c.add(f.u64(settleSeq), event, int64(f.u64(settleTime)))
-			c.cur.end = cursor{number, f.u64(settleSeq), next}
+			c.cur.end = cursor{at.segment, f.u64(settleSeq), at.off + int64(next)}
 		}
 		off = next
 	}
