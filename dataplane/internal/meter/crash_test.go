@@ -247,8 +247,8 @@ func read(t *testing.T, dir string) map[string][]byte {
 	return files
 }
 
-// boot opens a spool made of these files and says what is in it.
-func boot(t *testing.T, files map[string][]byte) meter.Stats {
+// write puts files into a new directory.
+func write(t *testing.T, files map[string][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, b := range files {
@@ -256,10 +256,74 @@ func boot(t *testing.T, files map[string][]byte) meter.Stats {
 			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// boot opens a spool made of these files and says what is in it.
+func boot(t *testing.T, files map[string][]byte) meter.Stats {
+	t.Helper()
+	dir := write(t, files)
 	m, err := meter.Open(meter.Config{Dir: dir, SegmentBytes: 32 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
 	return m.Stats()
+}
+
+// What a killed process left in the journal alone comes back, progress
+// included; a journal damaged anywhere costs what was in it and no more.
+func TestJournalOfAKilledProcess(t *testing.T) {
+	dir := t.TempDir()
+	m := open(t, meter.Config{Dir: dir, SegmentBytes: 32 << 10})
+	for i := range 30 {
+		a, err := m.Admit(info(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Progress(int64(4 * i))
+		if i%3 == 0 {
+			if err := a.Settle(event(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// The mapped journal is the file, so a copy is what a kill would leave.
+	files := read(t, dir)
+	journal, err := os.ReadFile(filepath.Join(dir, "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := boot(t, files); st.Unconfirmed == 30 {
+		t.Fatal("nothing was in the journal: this test tests nothing")
+	}
+	files["journal"] = journal
+	b := startBroker(t)
+	l := startLedger(t, b)
+	again := write(t, files)
+	m2 := open(t, meter.Config{Dir: again, SegmentBytes: 32 << 10, NATS: b.connect(t)})
+	run(t, m2)
+	eventually(t, "all confirmed", func() bool { return m2.Stats().Unconfirmed == 0 })
+	got := l.byRequest()
+	for i := range 30 {
+		e := got[fmt.Sprintf("req_%d", i)]
+		if e == nil || i%3 != 0 && e.Tokens.Output != int64(i) || (i%3 == 0) != (e.Outcome == usagev1.Outcome_OUTCOME_OK) {
+			t.Errorf("request %d: %v", i, e)
+		}
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	used := 4096 + 16384*32 + 64 + 20_000
+	for range 60 {
+		bad := slices.Clone(journal)
+		for range 1 + r.IntN(4) {
+			bad[r.IntN(used)] ^= byte(1 + r.IntN(255))
+		}
+		files["journal"] = bad
+		if r.IntN(4) == 0 {
+			files["journal"] = bad[:r.IntN(len(bad))]
+		}
+		if st := boot(t, files); st.Unconfirmed > 30 {
+			t.Fatalf("damage made %d requests of 30", st.Unconfirmed)
+		}
+	}
 }
