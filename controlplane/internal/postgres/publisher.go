@@ -189,11 +189,16 @@ func (p *Publisher) Rewind(ctx context.Context, above int64) error {
 		WITH lead AS (UPDATE publisher SET stream_created = 0,
 				last_revision = greatest(last_revision, $2) + (SELECT count(*) FROM config_resource)
 			WHERE epoch = $1 RETURNING last_revision),
-		placed AS (SELECT tenant_id, kind, resource_id, row_number() OVER (ORDER BY revision DESC) - 1 AS place FROM config_resource),
-		moved AS (UPDATE config_resource c SET revision = lead.last_revision - n.place FROM placed n, lead
+		placed AS (SELECT c.tenant_id, c.kind, c.resource_id, c.revision AS old,
+				lead.last_revision - row_number() OVER (ORDER BY c.revision DESC) + 1 AS new FROM config_resource c, lead),
+		moved AS (UPDATE config_resource c SET revision = n.new FROM placed n
 			WHERE c.tenant_id = n.tenant_id AND c.kind = n.kind AND c.resource_id = n.resource_id),
-		settled AS (UPDATE config_outbox SET published_at = clock_timestamp()
-			WHERE revision IS NOT NULL AND published_at IS NULL AND EXISTS (SELECT FROM lead))
+		settled AS (UPDATE config_outbox o SET revision = n.new, published_at = n.published_at
+			FROM (SELECT q.outbox_id, coalesce(n.new, q.revision) AS new, coalesce(q.published_at, clock_timestamp()) AS published_at
+				FROM lead, config_outbox q LEFT JOIN placed n
+					ON n.tenant_id = q.tenant_id AND n.kind = q.kind AND n.resource_id = q.resource_id AND n.old = q.revision
+				WHERE q.revision IS NOT NULL) n
+			WHERE o.outbox_id = n.outbox_id AND (o.revision, o.published_at) IS DISTINCT FROM (n.new, n.published_at))
 		SELECT last_revision FROM lead`, p.Epoch, above)
 }
 

@@ -337,6 +337,10 @@ func TestADatabaseFromThePastMakesDataPlanesStartOver(t *testing.T) {
 	if n := w.count(`SELECT min(revision) FROM config_resource`); n <= 5 {
 		t.Errorf("revision %d was seen by data planes as something else", n)
 	}
+	if n := w.count(`SELECT count(*) FROM config_resource c WHERE NOT EXISTS (SELECT FROM config_outbox o
+		WHERE o.resource_id = c.resource_id AND o.revision = c.revision AND o.published_at IS NOT NULL)`); n != 0 {
+		t.Errorf("%d resources have a revision that no change has", n)
+	}
 }
 
 func TestAStreamThatForgotIsReplaced(t *testing.T) {
