@@ -37,7 +37,11 @@ func TestEveryPage(t *testing.T) {
 			if who.email != "" {
 				b.signIn(who.email, who.password)
 			}
-			pages := b.crawl()
+			problems := problems{}
+			pages := b.crawl(problems)
+			for what, where := range problems {
+				t.Errorf("%s\n\ton %s", what, strings.Join(where, ", "))
+			}
 			if len(pages) < who.least {
 				t.Errorf("only %d pages: %v", len(pages), pages)
 			}
@@ -67,17 +71,30 @@ func furnish(t *testing.T, a *account) {
 	})
 }
 
+var anySlug = regexp.MustCompile(`^/t/[^/]+`)
+
 var anyID = regexp.MustCompile(`\b(req|key|crd|mdl|rte|prj|mem|mgk|ten|dpl|prc|aud|load)[_-][0-9a-z-]+|[0-9a-f]{16,}`)
 
 // kind makes one of the many addresses of the same page.
 func kind(path string) string {
 	p, _, _ := strings.Cut(path, "?")
-	return anyID.ReplaceAllString(p, "ID")
+	return anyID.ReplaceAllString(anySlug.ReplaceAllString(p, "/t/SLUG"), "ID")
+}
+
+// problems says where each problem was seen, so that one in the frame of all
+// pages is told once.
+type problems map[string][]string
+
+func (p problems) add(where, format string, args ...any) {
+	what := fmt.Sprintf(format, args...)
+	if !slices.Contains(p[what], where) {
+		p[what] = append(p[what], where)
+	}
 }
 
 // crawl looks at all pages from the one that is open on, one of each kind, and
 // returns their kinds.
-func (b *tab) crawl() []string {
+func (b *tab) crawl(found problems) []string {
 	b.t.Helper()
 	queue := []string{b.start()}
 	seen := map[string]bool{kind(queue[0]): true}
@@ -85,7 +102,7 @@ func (b *tab) crawl() []string {
 	for len(queue) > 0 {
 		path := queue[0]
 		queue = queue[1:]
-		links := b.inspect(path)
+		links := b.inspect(path, found)
 		if links == nil {
 			continue
 		}
@@ -111,9 +128,9 @@ func (b *tab) start() string {
 
 // inspect looks at one page in all forms and returns the links on it; nil when
 // it is no page.
-func (b *tab) inspect(path string) []string {
+func (b *tab) inspect(path string, found problems) []string {
 	b.t.Helper()
-	b.weigh(path)
+	b.weigh(path, found)
 	var contentType string
 	b.do(chromedp.Evaluate(`document.contentType`, &contentType))
 	if contentType != "text/html" {
@@ -123,13 +140,13 @@ func (b *tab) inspect(path string) []string {
 		for _, dark := range []bool{false, true} {
 			b.look(width, dark)
 			for _, problem := range b.axe() {
-				b.t.Errorf("%s at %d px, dark %v: %s", kind(path), width, dark, problem)
+				found.add(kind(path), "axe at %d px, dark %v: %s", width, dark, problem)
 			}
 		}
 		var over float64
 		b.do(chromedp.Evaluate(`document.documentElement.scrollWidth - innerWidth`, &over))
 		if over > 0 {
-			b.t.Errorf("%s at %d px is %v px too wide", kind(path), width, over)
+			found.add(kind(path), "at %d px the page is %v px too wide", width, over)
 		}
 	}
 	links := []string{}
@@ -145,7 +162,7 @@ func (b *tab) inspect(path string) []string {
 }
 
 // weigh opens a page as if for the first time, and checks what it fetched.
-func (b *tab) weigh(path string) {
+func (b *tab) weigh(path string, found problems) {
 	b.t.Helper()
 	b.do(network.ClearBrowserCache())
 	b.mu.Lock()
@@ -155,16 +172,16 @@ func (b *tab) weigh(path string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.weight < 1<<10 {
-		b.t.Errorf("%s: first view weighs %v bytes: it was not measured", kind(path), b.weight)
+		found.add(kind(path), "the first view weighs %v bytes: it was not measured", b.weight)
 	}
 	if b.weight > maxWeight {
-		b.t.Errorf("%s: first view weighs %.1f KB, more than %d", kind(path), b.weight/1024, maxWeight/1024)
+		found.add(kind(path), "the first view weighs %.1f KB, more than %d", b.weight/1024, maxWeight/1024)
 	}
 	for _, address := range b.foreign {
-		b.t.Errorf("%s asks a third party: %s", kind(path), address)
+		found.add(kind(path), "the page asks a third party: %s", address)
 	}
 	for _, e := range b.errors {
-		b.t.Errorf("%s: script error %s", kind(path), e)
+		found.add(kind(path), "script error %s", e)
 	}
 }
 
