@@ -19,8 +19,8 @@ const (
 	// After patience without an answer the control plane is asked whether it
 	// lives; when it does not say so within probeTime the call is given up.
 	// Together they stay below the two seconds in which a page must appear.
-	patience  = 900 * time.Millisecond
-	probeTime = 700 * time.Millisecond
+	patience  = 800 * time.Millisecond
+	probeTime = 600 * time.Millisecond
 	// callTime bounds a call of a control plane that lives but is slow.
 	callTime = 20 * time.Second
 )

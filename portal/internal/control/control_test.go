@@ -14,8 +14,8 @@ import (
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 )
 
-// twoSeconds is how long people wait at most for a page that says no.
-const twoSeconds = 2 * time.Second
+// mostWait is how long people wait at most for a page that says no.
+const mostWait = 2 * time.Second
 
 func me(t *testing.T, url string, c control.Caller) (*apiclient.Me, error) {
 	t.Helper()
@@ -58,7 +58,7 @@ func TestHanging(t *testing.T) {
 	if _, ok := errors.AsType[*control.Unavailable](err); !ok {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(start); took > twoSeconds {
+	if took := time.Since(start); took > mostWait {
 		t.Errorf("gave up after %v", took)
 	}
 }

@@ -99,13 +99,8 @@ func failureOf(err error) view.Failure {
 			Fix:   "Try again in a moment. If it lasts, the operator can see why in the control plane's log.",
 		}
 	}
-	if h, ok := errors.AsType[*echo.HTTPError](err); ok {
-		switch h.Code {
-		case http.StatusNotFound:
-			err = errNotFound
-		case http.StatusMethodNotAllowed:
-			return of(fault.MethodNotAllowed, "That does not work here")
-		}
+	if h, ok := errors.AsType[*echo.HTTPError](err); ok && h.Code == http.StatusNotFound {
+		err = errNotFound
 	}
 	switch {
 	case errors.Is(err, errNotFound):
