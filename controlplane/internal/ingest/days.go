@@ -61,13 +61,18 @@ func away(err error) bool { return errors.Is(err, fault.New(fault.DatabaseDown, 
 // are safe, and where the doctor finds them.
 func (in *Ingester) ensureDay(ctx context.Context, d time.Time, waiting []message) {
 	var refused error
+	tries := 0
 	err := in.insist(ctx, "make a partition of the ledger", func(ctx context.Context) error {
 		err := in.cfg.Ledger.EnsureUsageDays(ctx, d, d)
-		if err != nil && !away(err) {
-			refused = err
-			return nil
+		if err == nil || away(err) {
+			return err
 		}
-		return err
+		// A connection can break in ways that do not look like it.
+		if tries++; tries < 5 && !in.cfg.Ledger.Unacceptable(err) {
+			return err
+		}
+		refused = err
+		return nil
 	}, waiting...)
 	if refused != nil {
 		in.log.Error("a partition of the ledger cannot be made; its events go to the default one", "day", d.Format(time.DateOnly), "error", refused)
