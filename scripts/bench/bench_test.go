@@ -87,10 +87,11 @@ func TestWriteLarge(t *testing.T) {
 
 func TestPrintShowsWhatIsAboveItsMark(t *testing.T) {
 	var b strings.Builder
-	r := Report{Cases: []CaseReport{{Name: "1 KB / 1 KB", Ratio: 2.5, Mark: 2.2, Gateways: map[string]GatewayReport{}}},
+	r := Report{Cases: []CaseReport{{Name: "1 KB / 1 KB", Ratio: 2.5, Mark: 2.2, Gateways: map[string]GatewayReport{
+		"tollgate": {Busy: .9}, "nginx": {Busy: .9}}}, {Name: "idle", Gateways: map[string]GatewayReport{}}},
 		Ingest: &IngestReport{EventsPerSecond: 1, Mark: 2}, Scale: &ScaleReport{ReadySeconds: 9}}
 	r.print(&b)
-	for _, want := range []string{"ABOVE", "BELOW", "2.50x"} {
+	for _, want := range []string{"ABOVE", "BELOW", "2.50x", "NOT SATURATED"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in\n%s", want, b.String())
 		}

@@ -22,7 +22,7 @@ const ingestMark = 30_000
 // ingest runs the benchmark that lives beside the ledger's code: one
 // connection to a real Postgres, rollups and watermark included.
 func ingest(ctx context.Context, s settings, r *Report) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", ".", "-benchtime", "3s", "./internal/ingest/")
+	cmd := exec.CommandContext(ctx, "taskset", "-c", gatewayCPU+","+restCPU, "go", "test", "-run", "^$", "-bench", ".", "-benchtime", "3s", "./internal/ingest/")
 	cmd.Dir = filepath.Join(s.root, "controlplane")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
