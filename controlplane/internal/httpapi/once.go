@@ -42,6 +42,11 @@ func (s *Server) once(c echo.Context, raw []byte, next echo.HandlerFunc) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err != nil {
+		if outcomeUnknown(err) {
+			// The claim stays without an answer: repeats are told that nobody
+			// knows, instead of doing it again or failing alike for a day.
+			return err
+		}
 		if didNothing(err) {
 			if err := s.cfg.Idempotency.Release(ctx, claim); err != nil {
 				s.cfg.Logger.WarnContext(ctx, "release idempotency key", "error", err, "request_id", current(ctx).requestID)
@@ -58,15 +63,12 @@ func (s *Server) once(c echo.Context, raw []byte, next echo.HandlerFunc) error {
 }
 
 // didNothing tells errors after which the same request may be sent again:
-// refused input, and a database that was not there. A commit of unknown
-// outcome is not among them.
+// refused input, and a database or program that was too busy to begin.
 func didNothing(err error) bool {
-	f := fault.From(err)
-	switch f.Kind {
-	case fault.ValidationFailed, fault.BadRequest, fault.TooManyAttempts, fault.ConfigRefused:
+	switch fault.From(err).Kind {
+	case fault.ValidationFailed, fault.BadRequest, fault.WrongType, fault.TooManyAttempts, fault.ConfigRefused,
+		fault.DatabaseDown, fault.Overloaded:
 		return true
-	case fault.DatabaseDown:
-		return !outcomeUnknown(err)
 	}
 	return false
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -149,8 +150,13 @@ func (e *commitError) Unwrap() error { return e.err }
 
 // OutcomeUnknown reports whether the change may have been made all the same.
 func (e *commitError) OutcomeUnknown() bool {
-	_, answered := errors.AsType[*pgconn.PgError](e.err)
-	return !answered && !errors.Is(e.err, pgx.ErrTxCommitRollback) && !pgconn.SafeToRetry(e.err)
+	// pgconn.SafeToRetry is no help: a connection that is lost while the
+	// answer is awaited reads "conn closed", which it takes for unsent.
+	pg, answered := errors.AsType[*pgconn.PgError](e.err)
+	if answered && strings.HasPrefix(pg.Code, "57P") {
+		return true // the server was ended while it committed
+	}
+	return !answered && !errors.Is(e.err, pgx.ErrTxCommitRollback)
 }
 
 // ErrNotFound says that there is no such row for this tenant.
