@@ -200,18 +200,7 @@ func TestFullSpoolRefusesAndRecovers(t *testing.T) {
 	if st := m.Stats(); st.Bytes > 256<<10 || st.LastSeq != uint64(n) {
 		t.Fatalf("stats = %+v", st)
 	}
-	onDisk := int64(0)
-	files, _ := filepath.Glob(filepath.Join(dir, "segment-*"))
-	for _, f := range files {
-		fi, err := os.Stat(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		onDisk += fi.Size()
-	}
-	if onDisk > 256<<10 {
-		t.Fatalf("%d bytes on disk", onDisk)
-	}
+	checkDisk(t, dir, 256<<10)
 	b.start(t)
 	l := startLedger(t, b)
 	eventually(t, "requests are taken again", func() bool {
@@ -224,5 +213,25 @@ func TestFullSpoolRefusesAndRecovers(t *testing.T) {
 	eventually(t, "all confirmed", func() bool { return m.Stats().Unconfirmed == 0 })
 	if got := l.byRequest(); len(got) != n+1 {
 		t.Fatalf("%d events, want %d", len(got), n+1)
+	}
+}
+
+// checkDisk checks that a spool's segments are within the cap.
+func checkDisk(t *testing.T, dir string, limit int64) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "segment-*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("segments: %v, %v", files, err)
+	}
+	sum := int64(0)
+	for _, f := range files {
+		fi, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += fi.Size()
+	}
+	if sum > limit {
+		t.Fatalf("%d bytes on disk, more than %d", sum, limit)
 	}
 }

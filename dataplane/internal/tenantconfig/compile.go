@@ -43,7 +43,6 @@ type catalogEntry struct {
 	model     *configv1.CatalogModel
 	revision  uint64
 	committed int64
-	raw       []byte
 }
 
 // compiler joins the resources of one tenant. Resources travel alone, so what

@@ -72,92 +72,112 @@ func scanEnvelope(b []byte) (e rawEnvelope, ok bool) {
 	return e, e.revision > 0 && e.committed >= 0 && len(e.payload) <= configcheck.MaxPayload
 }
 
-// scanKey reads and checks an API key as configcheck would, into the entries
-// of the table, without allocating for a key that may call every route. It
-// answers false for whatever it does not take for a plain good key.
-func (s *state) scanKey(e *rawEnvelope, tenant uint32, dst []keyEntry) (entries []keyEntry, ok bool) {
-	k := keyEntry{revision: e.revision, tenant: tenant}
-	var keyID, project, secret, previous []byte
-	var until, expires int64
-	var routes []string
-	b := e.payload
+// rawKey is an API key whose strings still lie in the buffer it was read from.
+type rawKey struct {
+	id, project, secret, previous []byte
+	until, expires                int64
+	revoked                       bool
+	routes                        []string
+}
+
+// scanKeyFields reads an API key without allocating, but for its routes.
+func scanKeyFields(b []byte) (k rawKey, ok bool) {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
-			return dst, false
+			return k, false
 		}
 		b = b[n:]
 		switch typ {
 		case protowire.VarintType:
-			v, n := protowire.ConsumeVarint(b)
-			if n < 0 {
-				return dst, false
-			}
-			b = b[n:]
-			switch num {
-			case 5:
-				until = int64(v)
-			case 6:
-				expires = int64(v)
-			case 7:
-				k.allow = 0
-				if v != 0 {
-					k.allow = 1
-				}
-			default:
-				return dst, false
+			v, used := protowire.ConsumeVarint(b)
+			if n = used; n < 0 || !k.number(num, v) {
+				return k, false
 			}
 		case protowire.BytesType:
-			v, n := protowire.ConsumeBytes(b)
-			if n < 0 {
-				return dst, false
-			}
-			b = b[n:]
-			switch num {
-			case 1:
-				keyID = v
-			case 2:
-				project = v
-			case 3:
-				secret = v
-			case 4:
-				previous = v
-			case 8:
-				if len(routes) == configcheck.MaxAllowedRoutes || !configcheck.ValidName(string(v)) {
-					return dst, false
-				}
-				routes = append(routes, string(v))
-			default:
-				return dst, false
+			v, used := protowire.ConsumeBytes(b)
+			if n = used; n < 0 || !k.bytes(num, v) {
+				return k, false
 			}
 		default:
-			return dst, false
+			return k, false
 		}
+		b = b[n:]
 	}
-	if string(keyID) != string(e.id) || !goodHash(secret) || badUnix(until) || badUnix(expires) {
+	return k, true
+}
+
+func (k *rawKey) number(num protowire.Number, v uint64) bool {
+	switch num {
+	case 5:
+		k.until = int64(v)
+	case 6:
+		k.expires = int64(v)
+	case 7:
+		k.revoked = v != 0
+	default:
+		return false
+	}
+	return true
+}
+
+func (k *rawKey) bytes(num protowire.Number, v []byte) bool {
+	switch num {
+	case 1:
+		k.id = v
+	case 2:
+		k.project = v
+	case 3:
+		k.secret = v
+	case 4:
+		k.previous = v
+	case 8:
+		if len(k.routes) == configcheck.MaxAllowedRoutes || !configcheck.ValidName(string(v)) {
+			return false
+		}
+		k.routes = append(k.routes, string(v))
+	default:
+		return false
+	}
+	return true
+}
+
+// good reports whether configcheck would take the key, but for its ids.
+func (k *rawKey) good(id []byte) bool {
+	if string(k.id) != string(id) || !goodHash(k.secret) || badUnix(k.until) || badUnix(k.expires) {
+		return false
+	}
+	if len(k.previous) == 0 {
+		return k.until == 0
+	}
+	return goodHash(k.previous) && string(k.previous) != string(k.secret)
+}
+
+// scanKey reads and checks an API key as configcheck would, into the entries
+// of the table, without allocating for a key that may call every route. It
+// answers false for whatever it does not take for a plain good key.
+func (s *state) scanKey(e *rawEnvelope, tenant uint32, dst []keyEntry) (entries []keyEntry, ok bool) {
+	k, ok := scanKeyFields(e.payload)
+	if !ok || !k.good(e.id) {
 		return dst, false
 	}
-	if len(previous) > 0 {
-		if !goodHash(previous) || string(previous) == string(secret) {
-			return dst, false
-		}
-	} else if until != 0 {
-		return dst, false
-	}
+	entry := keyEntry{revision: e.revision, tenant: tenant, expires: clampUnix(k.expires)}
 	var okID, okProject bool
-	k.id, okID = id.Bits(id.APIKey, string(keyID))
-	k.project, okProject = id.Bits(id.Project, string(project))
+	entry.id, okID = id.Bits(id.APIKey, string(k.id))
+	entry.project, okProject = id.Bits(id.Project, string(k.project))
 	if !okID || !okProject {
 		return dst, false
 	}
-	k.expires = clampUnix(expires)
-	k.allow |= s.allow.intern(routes) << 1
-	copy(k.hash[:], secret)
-	dst = append(dst, k)
-	if until > 0 {
-		copy(k.hash[:], previous)
-		k.previousUntil = clampUnix(until)
-		dst = append(dst, k)
+	entry.allow = s.allow.intern(k.routes) << 1
+	if k.revoked {
+		entry.allow |= 1
+	}
+	copy(entry.hash[:], k.secret)
+	dst = append(dst, entry)
+	if k.until > 0 {
+		copy(entry.hash[:], k.previous)
+		entry.previousUntil = clampUnix(k.until)
+		dst = append(dst, entry)
 	}
 	return dst, true
 }

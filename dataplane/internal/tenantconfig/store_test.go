@@ -60,6 +60,18 @@ func TestLookupGivesTheKeyAndItsTenantsConfig(t *testing.T) {
 	}
 
 	k, _ = s.LookupKey(hash("plain"))
+	checkCompiled(t, k, a)
+	if tenants, keys := s.Counts(); tenants != 2 || keys != 3 {
+		t.Fatalf("%d tenants, %d keys", tenants, keys)
+	}
+	if s.Revision() != w.revision || !s.Loaded() || s.Complete() {
+		t.Fatalf("revision %d loaded %v complete %v", s.Revision(), s.Loaded(), s.Complete())
+	}
+}
+
+// checkCompiled checks the config of the account with everything in it.
+func checkCompiled(t *testing.T, k tenantconfig.Key, a *account) {
+	t.Helper()
 	c := k.Tenant.Pin()
 	if c.Slug != "acme" || c.ID != a.tenant || c.Suspended || k.Tenant.Pin() != c {
 		t.Fatalf("compiled: %+v", c)
@@ -84,12 +96,6 @@ func TestLookupGivesTheKeyAndItsTenantsConfig(t *testing.T) {
 	}
 	if infos := c.Routes(); len(infos) != 2 || infos[0].Name != "demo" || infos[1].Name != "gpt" {
 		t.Fatalf("routes: %+v", infos)
-	}
-	if tenants, keys := s.Counts(); tenants != 2 || keys != 3 {
-		t.Fatalf("%d tenants, %d keys", tenants, keys)
-	}
-	if s.Revision() != w.revision || !s.Loaded() || s.Complete() {
-		t.Fatalf("revision %d loaded %v complete %v", s.Revision(), s.Loaded(), s.Complete())
 	}
 }
 

@@ -314,15 +314,21 @@ func TestConvergesWhateverHappens(t *testing.T) {
 				a.putRoute(fmt.Sprintf("final-%d", i))
 			}
 			eventually(t, "caught up", func() bool { return s.Complete() && s.Revision() == w.revision })
-			if _, keys := s.Counts(); keys != uint64(len(live)) {
-				t.Errorf("%d keys, want %d", keys, len(live))
-			}
-			for secret, k := range live {
-				got, ok := s.LookupKey(hash(secret))
-				if !ok || got.ID != k.Id || got.Tenant.ID != owner[secret].tenant {
-					t.Errorf("%s: %+v %v", secret, got, ok)
-				}
-			}
+			checkLive(t, s, live, owner)
 		})
+	}
+}
+
+// checkLive checks that a store holds these keys and no others.
+func checkLive(t *testing.T, s *tenantconfig.Store, live map[string]*configv1.ApiKey, owner map[string]*account) {
+	t.Helper()
+	if _, keys := s.Counts(); keys != uint64(len(live)) {
+		t.Errorf("%d keys, want %d", keys, len(live))
+	}
+	for secret, k := range live {
+		got, ok := s.LookupKey(hash(secret))
+		if !ok || got.ID != k.Id || got.Tenant.ID != owner[secret].tenant {
+			t.Errorf("%s: %+v %v", secret, got, ok)
+		}
 	}
 }
