@@ -124,8 +124,8 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte("data: {\"error\":{}}\n\n"), uint8(2))
 	f.Add([]byte("data: {\ndata: \"choices\":[]}\n\n"), uint8(3))
 	f.Fuzz(func(t *testing.T, data []byte, size uint8) {
-		once, onceErr, onceStream := feed(data, len(data)+1)
-		parts, partsErr, partsStream := feed(data, int(size)+1)
+		once, onceStream, onceErr := feed(data, len(data)+1)
+		parts, partsStream, partsErr := feed(data, int(size)+1)
 		if !bytes.Equal(once, parts) || (onceErr == nil) != (partsErr == nil) {
 			t.Fatalf("whole: %q %v\nin parts of %d: %q %v", once, onceErr, size, parts, partsErr)
 		}
@@ -135,7 +135,7 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-func feed(data []byte, size int) (out []byte, err error, st *Stream) {
+func feed(data []byte, size int) (out []byte, st *Stream, err error) {
 	st = new(Stream)
 	st.Reset(true, nil)
 	buf := make([]byte, size)
@@ -148,7 +148,7 @@ func feed(data []byte, size int) (out []byte, err error, st *Stream) {
 			buf[i] = '#'
 		}
 	}
-	return append(out, st.Tail()...), err, st
+	return append(out, st.Tail()...), st, err
 }
 
 // Tokens never come out negative, and never more than the provider reported.
