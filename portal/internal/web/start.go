@@ -118,12 +118,14 @@ func (s *Server) startEvents(v *visit) error {
 	defer tick.Stop()
 	end := time.NewTimer(waitMost)
 	defer end.Stop()
+	failing := false
 	for {
 		wait, err := v.firstRequest()
-		if err != nil && v.ctx.Err() == nil {
+		if err != nil && !failing && v.ctx.Err() == nil {
 			// The page stays open and asks again: the control plane may be back.
 			s.log.Warn("live page", "request_id", requestID(v.c), "tenant", v.slug, "error", err.Error())
 		}
+		failing = err != nil
 		if wait.Arrived {
 			return v.sendArrived(w, wait)
 		}
