@@ -22,12 +22,15 @@ const (
 	// repeat. The ledger knows repeats by itself, for ever.
 	duplicateWindow = 5 * time.Second
 
-	// ackWait is when an unconfirmed message goes out again.
-	ackWait = 15 * time.Second
+	// ackWait is when an unconfirmed message goes out again: what a control
+	// plane held when it died must be in the ledger ten seconds after the next
+	// one started. A message that only waited long comes twice, which the
+	// ledger sees.
+	ackWait = 5 * time.Second
 
 	// prefetch is how many messages wait in memory; a message is a batch of up
-	// to 64 KiB.
-	prefetch = 256
+	// to 64 KiB, so all of them are written well within ackWait.
+	prefetch = 64
 )
 
 // consumer makes the stream and the durable consumer, or finds them.
