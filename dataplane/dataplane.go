@@ -135,6 +135,12 @@ func (p *plane) join() error {
 func (p *plane) serve(ctx context.Context) error {
 	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	// Config of this machine comes before the first caller: a restarted data
+	// plane answers no one with "no config yet". Callers wait in the listener's
+	// queue. Without config here, store.Run says so and goes on looking.
+	if err := p.store.Load(ctx); err != nil && ctx.Err() != nil {
+		return nil
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stop()
