@@ -266,12 +266,12 @@ func TestEventsThatTheDatabaseRefusesAreSetAsideAlone(t *testing.T) {
 	poison := w.Batch("dpl_bad", 1, 1, 1)
 	e := poison.Events[0]
 	e.TenantId, e.Provider, e.ProviderModel, e.ErrorCode, e.CostNano = "ten_full", "p", "m", "", 1000
-	// Its rollup is as full as a bigint can be.
+	// Its rollup took as long as a bigint can say.
 	ctx := context.Background()
 	err := b.db.InSystem(ctx, func(tx postgres.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO usage_hour (tenant_id, hour, route, provider, provider_model, requests, errors, attempts, estimated, input, output,
 			cache_read, cache_write, reasoning, audio_input, audio_output, image_input, cost_nano, price_nano, duration_us)
-			VALUES ('ten_full', date_trunc('hour', $1::timestamptz), $2, 'p', 'm', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9223372036854775807, 0, 0)`,
+			VALUES ('ten_full', date_trunc('hour', $1::timestamptz), $2, 'p', 'm', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9223372036854775807)`,
 			time.Unix(0, e.StartedAtUnixNano), e.Route)
 		return err
 	})
@@ -283,6 +283,56 @@ func TestEventsThatTheDatabaseRefusesAreSetAsideAlone(t *testing.T) {
 	b.settled(100)
 	if n := b.count("SELECT count(*) FROM usage_aside WHERE subject LIKE '%dpl_bad'"); n != 1 {
 		t.Errorf("the refused event was set aside %d times, want 1", n)
+	}
+}
+
+// TestATenantThatFillsItsRowsHoldsNobodyBack: prices are the tenant's choice,
+// so it can drive its sums to where a bigint ends. Events of others come in the
+// same messages and the same transactions.
+func TestATenantThatFillsItsRowsHoldsNobodyBack(t *testing.T) {
+	b := newBench(t)
+	marks := b.watermarks("dpl_a")
+	in := b.run(b.db)
+	w := world(1)
+	batch := w.Batch("dpl_a", 1, 1, 50)
+	for i, e := range batch.Events {
+		if i%2 == 0 {
+			e.TenantId, e.ProjectId, e.ApiKeyId, e.Route, e.Provider, e.ProviderModel = "ten_full", "p", "k", "r", "p", "m"
+			e.StartedAtUnixNano = batch.Events[0].StartedAtUnixNano
+			e.ErrorCode, e.CostNano, e.PriceNano = "", 100_000_000_000_000, 100_000_000_000_000
+		}
+	}
+	first := proto.CloneOf(batch)
+	first.Events = first.Events[:1]
+	b.publish(first)
+	awaitWatermark(t, marks, 1, 1)
+	ctx := context.Background()
+	err := b.db.InSystem(ctx, func(tx postgres.Tx) error {
+		for _, table := range []string{"usage_hour", "usage_day"} {
+			if _, err := tx.Exec(ctx, `UPDATE `+table+` SET cost_nano = 9223372036854775807 - 5, price_nano = 9223372036854775807 - 5 WHERE tenant_id = 'ten_full'`); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch.Events = batch.Events[1:]
+	b.publish(batch)
+	awaitWatermark(t, marks, 1, 50)
+	if n := in.Stats().Asides.Load(); n != 0 {
+		t.Errorf("%d messages set aside", n)
+	}
+	if n := b.count("SELECT count(*) FROM usage_event"); n != 50 {
+		t.Errorf("%d events in the ledger, want 50", n)
+	}
+	if n := b.count("SELECT count(*) FROM usage_hour WHERE tenant_id = 'ten_full' AND price_nano = 9223372036854775807"); n != 1 {
+		t.Errorf("%d full rows, want 1", n)
+	}
+	at := time.Unix(0, batch.Events[0].StartedAtUnixNano)
+	if _, err := b.db.UsageOverview(ctx, usage.Query{From: at.AddDate(0, 0, -400), To: at.AddDate(0, 0, 400), Interval: usage.Day}, 5); err != nil {
+		t.Errorf("the operator's overview: %v", err)
 	}
 }
 

@@ -31,13 +31,18 @@ func (s *sums) args(keys ...any) []any {
 const sumColumns = `requests, errors, attempts, estimated, input, output, cache_read, cache_write,
 	reasoning, audio_input, audio_output, image_input, cost_nano, price_nano, duration_us`
 
+// addSums adds a row's sums. Money is held where a bigint ends, as it is for an
+// event: tenants choose prices, so they can fill a row, and refusing it would
+// keep everybody's events in the same transaction out of the ledger. The
+// doctor tells of a row that is full.
 const addSums = `requests = r.requests + excluded.requests, errors = r.errors + excluded.errors,
 	attempts = r.attempts + excluded.attempts, estimated = r.estimated + excluded.estimated,
 	input = r.input + excluded.input, output = r.output + excluded.output,
 	cache_read = r.cache_read + excluded.cache_read, cache_write = r.cache_write + excluded.cache_write,
 	reasoning = r.reasoning + excluded.reasoning, audio_input = r.audio_input + excluded.audio_input,
 	audio_output = r.audio_output + excluded.audio_output, image_input = r.image_input + excluded.image_input,
-	cost_nano = r.cost_nano + excluded.cost_nano, price_nano = r.price_nano + excluded.price_nano,
+	cost_nano = CASE WHEN r.cost_nano > 9223372036854775807 - excluded.cost_nano THEN 9223372036854775807 ELSE r.cost_nano + excluded.cost_nano END,
+	price_nano = CASE WHEN r.price_nano > 9223372036854775807 - excluded.price_nano THEN 9223372036854775807 ELSE r.price_nano + excluded.price_nano END,
 	duration_us = r.duration_us + excluded.duration_us`
 
 const addHours = `INSERT INTO usage_hour AS r (tenant_id, hour, route, provider, provider_model, ` + sumColumns + `)

@@ -14,10 +14,13 @@ import (
 )
 
 // selectSums adds up the columns of usage.Totals. A sum of bigint is numeric
-// in Postgres; one beyond bigint is an error and never a wrong number.
+// in Postgres; one beyond bigint is an error and never a wrong number, but for
+// money, which tenants can drive there with prices of their own: it is held at
+// the end, as in the rollups, or one tenant would break the operator's pages.
 const selectSums = `sum(requests)::bigint, sum(errors)::bigint, sum(attempts)::bigint, sum(estimated)::bigint,
 	sum(input)::bigint, sum(output)::bigint, sum(cache_read)::bigint, sum(cache_write)::bigint, sum(reasoning)::bigint,
-	sum(audio_input)::bigint, sum(audio_output)::bigint, sum(image_input)::bigint, sum(cost_nano)::bigint, sum(price_nano)::bigint,
+	sum(audio_input)::bigint, sum(audio_output)::bigint, sum(image_input)::bigint,
+	least(sum(cost_nano), 9223372036854775807)::bigint, least(sum(price_nano), 9223372036854775807)::bigint,
 	sum(duration_us)::bigint`
 
 func totalsTargets(t *usage.Totals) []any {
@@ -111,7 +114,8 @@ const namedSums = `sum(requests)::bigint AS requests, sum(errors)::bigint AS err
 	sum(estimated)::bigint AS estimated, sum(input)::bigint AS input, sum(output)::bigint AS output,
 	sum(cache_read)::bigint AS cache_read, sum(cache_write)::bigint AS cache_write, sum(reasoning)::bigint AS reasoning,
 	sum(audio_input)::bigint AS audio_input, sum(audio_output)::bigint AS audio_output, sum(image_input)::bigint AS image_input,
-	sum(cost_nano)::bigint AS cost_nano, sum(price_nano)::bigint AS price_nano, sum(duration_us)::bigint AS duration_us`
+	least(sum(cost_nano), 9223372036854775807)::bigint AS cost_nano, least(sum(price_nano), 9223372036854775807)::bigint AS price_nano,
+	sum(duration_us)::bigint AS duration_us`
 
 func scanPoint(row pgx.CollectableRow) (p usage.Point, err error) {
 	err = row.Scan(append([]any{&p.At, &p.Group}, totalsTargets(&p.Totals)...)...)

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -36,9 +37,18 @@ func (t *Totals) Add(o Totals) {
 	t.Tokens.AudioInput += o.Tokens.AudioInput
 	t.Tokens.AudioOutput += o.Tokens.AudioOutput
 	t.Tokens.ImageInput += o.Tokens.ImageInput
-	t.CostNano += o.CostNano
-	t.PriceNano += o.PriceNano
+	t.CostNano = addMoney(t.CostNano, o.CostNano)
+	t.PriceNano = addMoney(t.PriceNano, o.PriceNano)
 	t.DurationUS += o.DurationUS
+}
+
+// addMoney holds a sum at the end of its range, as the rollups do: tenants set
+// prices, and a sum must not turn negative by them.
+func addMoney(a, b int64) int64 {
+	if b > 0 && a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // Count adds one event to t.
