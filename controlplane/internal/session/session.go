@@ -6,6 +6,7 @@ package session
 import (
 	"context"
 	"net/mail"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -58,15 +59,18 @@ type Service struct {
 	Store
 	passwords *password.Hasher
 	now       func() time.Time
-	byEmail   *brake
-	byAddress *brake
+	// byPair counts an account's tries from one address, byEmail those from
+	// all. The first is narrow, against guessing; the second is wide, so that a
+	// stranger's wrong tries do not keep the account's owner out.
+	byPair, byEmail, byAddress *brake
 }
 
 // NewService decides over the store, by the given clock.
 func NewService(s Store, passwords *password.Hasher, now func() time.Time) *Service {
 	return &Service{
 		Store: s, passwords: passwords, now: now,
-		byEmail:   newBrake(now, 10, 6*time.Second),
+		byPair:    newBrake(now, 10, 6*time.Second),
+		byEmail:   newBrake(now, 100, 3*time.Second),
 		byAddress: newBrake(now, 60, time.Second),
 	}
 }
@@ -91,8 +95,10 @@ func (s *Service) SignIn(ctx context.Context, email, password, clientIP string) 
 		return Session{}, fault.New(fault.WrongPassword, "", nil)
 	}
 	// Those who know the password do not use the tries up.
+	from := network(clientIP)
+	s.byPair.release(pair(email, from))
 	s.byEmail.release(email)
-	s.byAddress.release(clientIP)
+	s.byAddress.release(from)
 	session := s.Make(user.ID)
 	return session, s.CreateSession(ctx, session)
 }
@@ -101,7 +107,11 @@ func (s *Service) SignIn(ctx context.Context, email, password, clientIP string) 
 func (s *Service) SlowDown(clientIP string) error { return s.slowDown("", clientIP) }
 
 func (s *Service) slowDown(email, clientIP string) error {
-	wait := s.byAddress.try(clientIP)
+	from := network(clientIP)
+	wait := s.byAddress.try(from)
+	if wait == 0 && email != "" {
+		wait = s.byPair.try(pair(email, from))
+	}
 	if wait == 0 && email != "" {
 		wait = s.byEmail.try(email)
 	}
@@ -109,6 +119,23 @@ func (s *Service) slowDown(email, clientIP string) error {
 		return fault.New(fault.TooManyAttempts, "", &throttled{wait})
 	}
 	return nil
+}
+
+// pair names an account's tries from a network.
+func pair(email, from string) string { return email + " " + from }
+
+// network is what counts as one address: of IPv6 the /64, which one subscriber
+// has whole.
+func network(clientIP string) string {
+	a, err := netip.ParseAddr(clientIP)
+	if err != nil {
+		return clientIP
+	}
+	if a = a.Unmap().WithZone(""); a.Is4() {
+		return a.String()
+	}
+	p, _ := a.Prefix(64)
+	return p.String()
 }
 
 // Make is a session that is not stored yet.
