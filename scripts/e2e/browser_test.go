@@ -12,9 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -29,33 +31,64 @@ type tab struct {
 	errors  []string // what the page's console says went wrong
 }
 
-// open starts a browser of its own for this test.
+// open opens a tab in a profile of its own: it shares no cookies with others.
 func open(t *testing.T) *tab {
 	t.Helper()
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
-		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900),
-	}
-	if path := chromium(); path != "" {
-		options = append(options, chromedp.ExecPath(path))
-	}
-	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, cancel := chromedp.NewContext(alloc)
+	browser, err := up.browser.start()
+	must(t, err)
+	exec := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
+	profile, err := target.CreateBrowserContext().Do(exec)
+	must(t, err)
+	// A profile without a window has no place for a tab yet.
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(exec)
+	must(t, err)
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithTargetID(id))
 	t.Cleanup(func() {
-		// The profile is removed after this, so the browser must be gone.
 		cancel()
-		cancelAlloc()
-		if a := chromedp.FromContext(ctx).Allocator; a != nil {
-			a.Wait()
-		}
+		must(t, target.DisposeBrowserContext(profile).Do(exec))
 	})
 	b := &tab{t: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, b.watch)
 	b.do(network.Enable())
 	return b
+}
+
+// browser is the one Chromium of all tests.
+type browser struct {
+	once sync.Once
+	ctx  context.Context
+	err  error
+}
+
+// start starts it when it is first asked for.
+func (b *browser) start() (context.Context, error) {
+	b.once.Do(func() {
+		options := []chromedp.ExecAllocatorOption{
+			chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
+			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+			chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+			chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
+			chromedp.WindowSize(1280, 900),
+		}
+		if path := chromium(); path != "" {
+			options = append(options, chromedp.ExecPath(path))
+		}
+		alloc, _ := chromedp.NewExecAllocator(context.Background(), options...)
+		b.ctx, _ = chromedp.NewContext(alloc)
+		// This run binds the browser to the context, so it has no time limit.
+		b.err = chromedp.Run(b.ctx)
+	})
+	return b.ctx, b.err
+}
+
+// stop ends it, if it was started, and waits until it is gone.
+func (b *browser) stop() error {
+	if b.ctx == nil || b.err != nil {
+		return b.err
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	return chromedp.Cancel(ctx)
 }
 
 func chromium() string {
@@ -143,6 +176,55 @@ func (b *tab) fill(form, name, value string) {
 	b.do(chromedp.SendKeys(fmt.Sprintf("%s [name=%q]", form, name), value, chromedp.ByQuery))
 }
 
+// choose picks an option of a select.
+func (b *tab) choose(form, name, value string) {
+	b.t.Helper()
+	b.do(chromedp.SetValue(fmt.Sprintf("%s select[name=%q]", form, name), value, chromedp.ByQuery))
+}
+
+// tick presses a box or a radio button.
+func (b *tab) tick(form, name, value string) {
+	b.t.Helper()
+	b.do(chromedp.Click(fmt.Sprintf("%s [name=%q][value=%q]", form, name, value), chromedp.ByQuery))
+}
+
+// unfold opens the folded part of a page in which the selector's element is.
+func (b *tab) unfold(selector string) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).closest("details").open = true`, selector), nil))
+}
+
+// submit sends a form and waits for the page that follows.
+func (b *tab) submit(form string) {
+	b.t.Helper()
+	b.press(form + " button[type=submit]")
+}
+
+// confirm does what the page asks about first.
+func (b *tab) confirm(action string) {
+	b.t.Helper()
+	form := fmt.Sprintf("form[action$=%q]", action)
+	b.do(chromedp.Click(fmt.Sprintf("details:has(%s) > summary", form), chromedp.ByQuery))
+	b.submit(form)
+}
+
+// live waits until the page says that the change is live.
+func (b *tab) live() {
+	b.t.Helper()
+	b.do(chromedp.WaitVisible(sel("change")+"[data-state=live]", chromedp.ByQuery))
+	if got := b.text(sel("change")); !strings.HasPrefix(got, "Live on 1 of 1 data planes in ") {
+		b.t.Errorf("the line of the change says %q", got)
+	}
+}
+
+// table is the text of all cells of a table's body, of hidden ones too.
+func (b *tab) table(selector string) (rows [][]string) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map(r => [...r.cells].map(c => c.textContent.trim().replace(/\s+/g, " ")))`,
+		selector+" tbody tr"), &rows))
+	return rows
+}
+
 // press clicks and waits for the page that follows.
 func (b *tab) press(selector string) {
 	b.t.Helper()
@@ -177,7 +259,7 @@ func (b *tab) signIn(email, password string) {
 	form := sel("sign-in-form")
 	b.fill(form, "email", email)
 	b.fill(form, "password", password)
-	b.press(form + " button[type=submit]")
+	b.submit(form)
 }
 
 var axeSource = sync.OnceValues(func() (string, error) {
@@ -185,15 +267,25 @@ var axeSource = sync.OnceValues(func() (string, error) {
 	return string(raw), err
 })
 
-// axe returns what is wrong with the page as it is, a line each.
-func (b *tab) axe() []string {
+// axe returns what is wrong with the page as it is, or with its colours alone,
+// a line each.
+func (b *tab) axe(colours bool) []string {
 	b.t.Helper()
+	only := ""
+	if colours {
+		only = `, runOnly: {type: "rule", values: ["color-contrast", "link-in-text-block"]}`
+	}
 	npmPackages(b.t)
 	source, err := axeSource()
 	must(b.t, err)
 	var found []string
-	b.do(chromedp.Evaluate(source+";0", nil), chromedp.Evaluate(
-		`axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + " (" + v.impact + "): " + n.target.join(" ") + ": " + n.failureSummary.split("\n").slice(1, 2).join(" ").trim())))`,
+	var there bool
+	b.do(chromedp.Evaluate(`"axe" in window`, &there))
+	if !there {
+		b.do(chromedp.Evaluate(source+";0", nil))
+	}
+	b.do(chromedp.Evaluate(
+		`axe.run(document, {resultTypes: ["violations"]`+only+`}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + " (" + v.impact + "): " + n.target.join(" ") + ": " + n.failureSummary.split("\n").slice(1, 2).join(" ").trim())))`,
 		&found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 	return found
 }

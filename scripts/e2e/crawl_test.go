@@ -39,9 +39,7 @@ func TestEveryPage(t *testing.T) {
 			}
 			problems := problems{}
 			pages := b.crawl(problems)
-			for what, where := range problems {
-				t.Errorf("%s\n\ton %s", what, strings.Join(where, ", "))
-			}
+			problems.report(t)
 			if len(pages) < who.least {
 				t.Errorf("only %d pages: %v", len(pages), pages)
 			}
@@ -92,6 +90,13 @@ func (p problems) add(where, format string, args ...any) {
 	}
 }
 
+func (p problems) report(t *testing.T) {
+	t.Helper()
+	for what, where := range p {
+		t.Errorf("%s\n\ton %s", what, strings.Join(where, ", "))
+	}
+}
+
 // crawl looks at all pages from the one that is open on, one of each kind, and
 // returns their kinds.
 func (b *tab) crawl(found problems) []string {
@@ -136,19 +141,7 @@ func (b *tab) inspect(path string, found problems) []string {
 	if contentType != "text/html" {
 		return nil
 	}
-	for _, width := range []int64{360, 1280} {
-		for _, dark := range []bool{false, true} {
-			b.look(width, dark)
-			for _, problem := range b.axe() {
-				found.add(kind(path), "axe at %d px, dark %v: %s", width, dark, problem)
-			}
-		}
-		var over float64
-		b.do(chromedp.Evaluate(`document.documentElement.scrollWidth - innerWidth`, &over))
-		if over > 0 {
-			found.add(kind(path), "at %d px the page is %v px too wide", width, over)
-		}
-	}
+	b.inspectView(kind(path), found)
 	links := []string{}
 	b.do(chromedp.Evaluate(`[...document.querySelectorAll("a[href]:not([download])")].map(a => a.href)`, &links))
 	out := []string{}
@@ -159,6 +152,36 @@ func (b *tab) inspect(path string, found problems) []string {
 		}
 	}
 	return out
+}
+
+// inspectView looks at the page as it stands, on a phone and on a wide screen,
+// in both themes, with what is folded in it unfolded.
+func (b *tab) inspectView(where string, found problems) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(`document.querySelectorAll("main details:not(.tip)").forEach(d => { d.open = true })`, nil))
+	for _, width := range []int64{360, 1280} {
+		for _, dark := range []bool{false, true} {
+			b.look(width, dark)
+			// Nothing but colours depends on the theme.
+			for _, problem := range b.axe(dark) {
+				found.add(where, "axe at %d px, dark %v: %s", width, dark, problem)
+			}
+		}
+		var over float64
+		b.do(chromedp.Evaluate(`document.documentElement.scrollWidth - innerWidth`, &over))
+		if over > 0 {
+			found.add(where, "at %d px the page is %v px too wide", width, over)
+		}
+	}
+}
+
+// sound wants the page as it stands to be without fault, for states that no
+// link leads to.
+func (b *tab) sound() {
+	b.t.Helper()
+	found := problems{}
+	b.inspectView(kind(b.location()), found)
+	found.report(b.t)
 }
 
 // weigh opens a page as if for the first time, and checks what it fetched.
@@ -190,7 +213,7 @@ func TestAxeSeesWhatIsWrong(t *testing.T) {
 	b := open(t)
 	b.visit("/signup")
 	b.do(chromedp.Evaluate(`document.querySelector("main").insertAdjacentHTML("beforeend", "<img src='/x.png'>"); 0`, nil))
-	if found := b.axe(); len(found) == 0 || !strings.HasPrefix(found[0], "image-alt") {
+	if found := b.axe(false); len(found) == 0 || !strings.HasPrefix(found[0], "image-alt") {
 		t.Errorf("axe found %v", found)
 	}
 }

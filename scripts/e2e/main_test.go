@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,6 +25,7 @@ type product struct {
 	gateway  string // URL
 	api      *stand.API
 	portal   string
+	browser  browser
 }
 
 var up product
@@ -40,6 +42,7 @@ func TestMain(m *testing.M) {
 func runWith(m *testing.M) (code int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
+	defer func() { err = errors.Join(err, up.browser.stop()) }()
 	// A product that runs already, by its up.env: for work on the tests.
 	if file := os.Getenv("TOLLGATE_E2E_ENV"); file != "" {
 		if up.settings, err = readEnv(file); err != nil {
