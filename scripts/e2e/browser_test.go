@@ -74,7 +74,8 @@ func (b *browser) start() (context.Context, error) {
 			options = append(options, chromedp.ExecPath(path))
 		}
 		alloc, _ := chromedp.NewExecAllocator(context.Background(), options...)
-		b.ctx, _ = chromedp.NewContext(alloc)
+		// The library complains of each event that is newer than it is.
+		b.ctx, _ = chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {}))
 		// This run binds the browser to the context, so it has no time limit.
 		b.err = chromedp.Run(b.ctx)
 	})
@@ -267,14 +268,9 @@ var axeSource = sync.OnceValues(func() (string, error) {
 	return string(raw), err
 })
 
-// axe returns what is wrong with the page as it is, or with its colours alone,
-// a line each.
-func (b *tab) axe(colours bool) []string {
+// axe returns what is wrong with the page as it is, a line each.
+func (b *tab) axe() []string {
 	b.t.Helper()
-	only := ""
-	if colours {
-		only = `, runOnly: {type: "rule", values: ["color-contrast", "link-in-text-block"]}`
-	}
 	npmPackages(b.t)
 	source, err := axeSource()
 	must(b.t, err)
@@ -285,7 +281,7 @@ func (b *tab) axe(colours bool) []string {
 		b.do(chromedp.Evaluate(source+";0", nil))
 	}
 	b.do(chromedp.Evaluate(
-		`axe.run(document, {resultTypes: ["violations"]`+only+`}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + " (" + v.impact + "): " + n.target.join(" ") + ": " + n.failureSummary.split("\n").slice(1, 2).join(" ").trim())))`,
+		`axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + " (" + v.impact + "): " + n.target.join(" ") + ": " + n.failureSummary.split("\n").slice(1, 2).join(" ").trim())))`,
 		&found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 	return found
 }

@@ -24,13 +24,14 @@ const maxWeight = 60 << 10
 func TestEveryPage(t *testing.T) {
 	owner := signUp(t, "Crawl")
 	furnish(t, owner)
+	seen := map[string]bool{}
 	for _, who := range []struct {
 		name, email, password string
 		least                 int // pages that there are at least
 	}{
 		{"stranger", "", "", 2},
-		{"owner", owner.email, password, 12},
-		{"operator", up.settings["TOLLGATE_ADMIN_EMAIL"], up.settings["TOLLGATE_ADMIN_PASSWORD"], 6},
+		{"owner", owner.email, password, 22},
+		{"operator", up.settings["TOLLGATE_ADMIN_EMAIL"], up.settings["TOLLGATE_ADMIN_PASSWORD"], 8},
 	} {
 		t.Run(who.name, func(t *testing.T) {
 			b := open(t)
@@ -38,7 +39,7 @@ func TestEveryPage(t *testing.T) {
 				b.signIn(who.email, who.password)
 			}
 			problems := problems{}
-			pages := b.crawl(problems)
+			pages := b.crawl(seen, problems)
 			problems.report(t)
 			if len(pages) < who.least {
 				t.Errorf("only %d pages: %v", len(pages), pages)
@@ -69,14 +70,14 @@ func furnish(t *testing.T, a *account) {
 	})
 }
 
-var anySlug = regexp.MustCompile(`^/t/[^/]+`)
+var anySlug = regexp.MustCompile(`^/(t|admin/tenants)/[^/]+`)
 
 var anyID = regexp.MustCompile(`\b(req|key|crd|mdl|rte|prj|mem|mgk|ten|dpl|prc|aud|load)[_-][0-9a-z-]+|[0-9a-f]{16,}`)
 
 // kind makes one of the many addresses of the same page.
 func kind(path string) string {
 	p, _, _ := strings.Cut(path, "?")
-	return anyID.ReplaceAllString(anySlug.ReplaceAllString(p, "/t/SLUG"), "ID")
+	return anyID.ReplaceAllString(anySlug.ReplaceAllString(p, "/$1/SLUG"), "ID")
 }
 
 // problems says where each problem was seen, so that one in the frame of all
@@ -97,12 +98,12 @@ func (p problems) report(t *testing.T) {
 	}
 }
 
-// crawl looks at all pages from the one that is open on, one of each kind, and
-// returns their kinds.
-func (b *tab) crawl(found problems) []string {
+// crawl looks at all pages from the one that is open on, one of each kind that
+// was not seen before, and returns their kinds.
+func (b *tab) crawl(seen map[string]bool, found problems) []string {
 	b.t.Helper()
 	queue := []string{b.start()}
-	seen := map[string]bool{kind(queue[0]): true}
+	seen[kind(queue[0])] = true
 	var kinds []string
 	for len(queue) > 0 {
 		path := queue[0]
@@ -160,12 +161,16 @@ func (b *tab) inspectView(where string, found problems) {
 	b.t.Helper()
 	b.do(chromedp.Evaluate(`document.querySelectorAll("main details:not(.tip)").forEach(d => { d.open = true })`, nil))
 	for _, width := range []int64{360, 1280} {
-		for _, dark := range []bool{false, true} {
+		var paper [2]string
+		for i, dark := range []bool{false, true} {
 			b.look(width, dark)
-			// Nothing but colours depends on the theme.
-			for _, problem := range b.axe(dark) {
+			b.do(chromedp.Evaluate(`getComputedStyle(document.body).backgroundColor`, &paper[i]))
+			for _, problem := range b.axe() {
 				found.add(where, "axe at %d px, dark %v: %s", width, dark, problem)
 			}
+		}
+		if paper[0] == paper[1] {
+			found.add(where, "both themes are %s", paper[0])
 		}
 		var over float64
 		b.do(chromedp.Evaluate(`document.documentElement.scrollWidth - innerWidth`, &over))
@@ -208,12 +213,39 @@ func (b *tab) weigh(path string, found problems) {
 	}
 }
 
+// TestStatesThatNoLinkLeadsTo are without fault too: refused forms, errors, and
+// what opens over a page.
+func TestStatesThatNoLinkLeadsTo(t *testing.T) {
+	a := signUp(t, "States")
+	b := open(t)
+	b.signIn(a.email, "not the password")
+	b.do(chromedp.WaitVisible(sel("problem"), chromedp.ByQuery))
+	b.sound()
+	b.signIn(a.email, password)
+	b.visit("/t/" + a.slug + "/keys/new")
+	b.fill(sel("key-form"), "name", "Without a day")
+	b.choose(sel("key-form"), "expiry", "date")
+	b.submit(sel("key-form"))
+	b.do(chromedp.WaitVisible(sel("error-expires_at"), chromedp.ByQuery))
+	b.sound()
+	b.visit("/t/" + a.slug + "/nothing-here")
+	b.do(chromedp.WaitVisible(sel("failure"), chromedp.ByQuery))
+	b.sound()
+	b.look(360, false)
+	b.visit("/t/" + a.slug)
+	b.do(chromedp.Click(".nav-open", chromedp.ByQuery), chromedp.WaitVisible(sel("sign-out"), chromedp.ByQuery),
+		chromedp.Click(sel("tenant-switcher")+" summary", chromedp.ByQuery), chromedp.WaitVisible(sel("tenant-switcher")+" .menu-panel", chromedp.ByQuery))
+	for _, problem := range b.axe() {
+		t.Errorf("with the navigation open: %s", problem)
+	}
+}
+
 // TestAxeSeesWhatIsWrong: the check that must find nothing can find something.
 func TestAxeSeesWhatIsWrong(t *testing.T) {
 	b := open(t)
 	b.visit("/signup")
 	b.do(chromedp.Evaluate(`document.querySelector("main").insertAdjacentHTML("beforeend", "<img src='/x.png'>"); 0`, nil))
-	if found := b.axe(false); len(found) == 0 || !strings.HasPrefix(found[0], "image-alt") {
+	if found := b.axe(); len(found) == 0 || !strings.HasPrefix(found[0], "image-alt") {
 		t.Errorf("axe found %v", found)
 	}
 }
