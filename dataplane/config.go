@@ -3,6 +3,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -21,6 +22,9 @@ import (
 type Config struct {
 	// Logger gets everything that is said; nil says nothing.
 	Logger *slog.Logger
+	// AccessLog takes a line of JSON for each request; nil sends them through
+	// Logger, which costs more.
+	AccessLog io.Writer
 	// OnReady is called once, when the data plane listens on addr.
 	OnReady func(addr string)
 

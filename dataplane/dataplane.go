@@ -119,7 +119,7 @@ func (p *plane) join() error {
 		Logger: p.log, Config: p.store, Meter: spool{p.meter}, Client: p.client, Metrics: m,
 	})
 	front := httpapi.Config{
-		Logger: p.log, Pipeline: p.pipeline, Ready: p.store.Loaded, Buffers: buffers,
+		Logger: p.log, AccessLog: p.cfg.AccessLog, Pipeline: p.pipeline, Ready: p.store.Loaded, Buffers: buffers,
 		Limits:     httpapi.Limits{Connections: p.cfg.MaxConnections, InFlight: p.cfg.MaxInFlight},
 		DrainDelay: p.cfg.DrainDelay, DrainTime: p.cfg.DrainTime,
 	}

@@ -41,7 +41,13 @@ func runDataPlane(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg.Logger, cfg.Version = a.logger(), version
+	// An access line for each request: they go out together.
+	out := dataplane.NewLogWriter(a.stderr)
+	defer out.Close()
+	cfg.Logger, cfg.Version = slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: a.logLevel()})), version
+	if a.logLevel() <= slog.LevelInfo {
+		cfg.AccessLog = out
+	}
 	return dataplane.Run(ctx, cfg)
 }
 

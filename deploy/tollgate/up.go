@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tollgate/tollgate/dataplane"
 	"github.com/tollgate/tollgate/deploy/internal/allinone"
 )
 
@@ -25,11 +26,14 @@ func up(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	defer log.Close()
+	// An access line for each request: they go out together.
+	out := dataplane.NewLogWriter(log)
+	defer out.Close()
 	return allinone.Run(ctx, allinone.Config{
 		Getenv:   a.getenv,
 		DataDir:  dir,
 		Version:  version,
-		Logger:   slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: a.logLevel()})),
+		Logger:   slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: a.logLevel()})),
 		Progress: func(s string) { fmt.Fprintln(a.stderr, s+" …") },
 		OnReady: func(i allinone.Info) {
 			fmt.Fprint(a.stdout, startPage(i, log.name, a.colour))

@@ -25,7 +25,7 @@ func run() int {
 	}
 	out := dataplane.NewLogWriter(os.Stderr)
 	defer out.Close()
-	cfg.Logger = slog.New(slog.NewJSONHandler(out, nil))
+	cfg.Logger, cfg.AccessLog = slog.New(slog.NewJSONHandler(out, nil)), out
 	if err := dataplane.Run(ctx, cfg); err != nil {
 		cfg.Logger.Error("data plane stopped", "error", err)
 		return 1

@@ -92,10 +92,14 @@ func (p *pace) more(n int, stall time.Duration) (until time.Time, ok bool) {
 }
 
 func readFault(err error) error {
-	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+	ne, network := errors.AsType[net.Error](err)
+	switch {
+	case network && ne.Timeout():
 		return fault.New(fault.RequestTimeout, "", err)
+	case network, errors.Is(err, io.ErrUnexpectedEOF):
+		return pipeline.ErrCallerLeft
 	}
-	return pipeline.ErrCallerLeft
+	return fault.New(fault.BadRequest, "The body is not in valid chunks.", err)
 }
 
 // reserve takes room for a large body from what all may use.

@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -151,6 +149,11 @@ func (c *call) serve() (clean bool) {
 		c.refuse(f)
 	} else if c.stream {
 		c.trailer()
+	} else if !c.begun {
+		// The caller left. One that only closed its own side still reads, and
+		// would be told 200.
+		c.w.Header().Set("Connection", "close")
+		c.w.WriteHeader(http.StatusBadRequest)
 	}
 	c.log(f)
 	return
@@ -175,44 +178,6 @@ func (c *call) release() {
 		c.s.buffered.Add(-c.reserved)
 	}
 	c.body, c.reserved = nil, 0
-}
-
-// log writes the access line.
-func (c *call) log(f *fault.Fault) {
-	l := c.s.cfg.Logger
-	ctx := context.Background()
-	if !l.Enabled(ctx, slog.LevelInfo) {
-		return
-	}
-	facts := &c.req.Facts
-	status := facts.Status
-	code := facts.Code
-	if f != nil {
-		status, code = f.HTTPStatus(), f.Kind.Code
-	}
-	took := facts.Took
-	if took == 0 {
-		took = time.Since(c.req.Started)
-	}
-	attrs := [...]slog.Attr{
-		slog.String("request_id", c.req.ID),
-		slog.String("tenant", facts.TenantID),
-		slog.String("key", facts.KeyID),
-		slog.String("route", facts.Route),
-		slog.Int("status", status),
-		slog.Int64("duration_us", took.Microseconds()),
-		slog.String("code", code),
-	}
-	n := len(attrs)
-	if code == "" {
-		n--
-	}
-	l.LogAttrs(ctx, slog.LevelInfo, "request", attrs[:n]...)
-	if f != nil {
-		if cause := errors.Unwrap(f); cause != nil {
-			l.LogAttrs(ctx, slog.LevelWarn, "request refused", attrs[0], attrs[6], slog.String("error", cause.Error()))
-		}
-	}
 }
 
 // numberText keeps the text of a number that seldom changes.

@@ -216,6 +216,37 @@ func TestSlowBodyIsRefused(t *testing.T) {
 	}
 }
 
+// TestBodiesThatBreakOffAreNotAnsweredWith200: the bytes of a body may be wrong
+// below its JSON, or end early while the caller still listens.
+func TestBodiesThatBreakOffAreNotAnsweredWith200(t *testing.T) {
+	w := testconfig.New(t)
+	key, _ := w.Key(w.Tenant("acme"), nil)
+	g := start(t, w, nil)
+	for name, body := range map[string]string{
+		"chunk length": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n0x%x\r\n%s\r\n0\r\n\r\n", len(hello), hello),
+		"bare LF":      fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\n%s\n0\n\n", len(hello), hello),
+		"half closed":  fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(hello)+1, hello),
+	} {
+		c, err := net.Dial("tcp", g.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%s", key, body)
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err == nil && (resp.StatusCode != 400 || !resp.Close) {
+			t.Errorf("%s: %d, closes %t", name, resp.StatusCode, resp.Close)
+		}
+		if err != nil && name != "half closed" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestOverload(t *testing.T) {
 	w := testconfig.New(t)
 	key, _ := w.Key(w.Tenant("acme"), nil)

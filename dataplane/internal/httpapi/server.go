@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -60,8 +61,10 @@ func (l Limits) withDefaults() Limits {
 
 // Config of a Server.
 type Config struct {
-	Logger   *slog.Logger
-	Pipeline *pipeline.Pipeline
+	Logger *slog.Logger
+	// AccessLog takes the access lines; nil means through Logger.
+	AccessLog io.Writer
+	Pipeline  *pipeline.Pipeline
 	// Ready says whether there is valid config.
 	Ready func() bool
 	// Metrics is served at /metrics; nil leaves it out.
