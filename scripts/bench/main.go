@@ -34,6 +34,7 @@ type settings struct {
 	root     string // of the checkout
 	dir      string
 	profile  time.Duration
+	keep     string // file for the raw profile; empty for none
 	keys     int
 	tenants  int
 }
@@ -94,6 +95,7 @@ func run() (err error) {
 	flag.StringVar(&s.only, "only", "requests,ingest,scale", "parts to run")
 	flag.StringVar(&s.root, "root", ".", "root of the checkout")
 	flag.DurationVar(&s.profile, "profile", 5*time.Second, "time of the processor profile; 0 for none")
+	flag.StringVar(&s.keep, "profile-out", "", "file for the raw profile, for go tool pprof")
 	flag.IntVar(&s.tenants, "tenants", 100_000, "tenants in the scale part")
 	flag.IntVar(&s.keys, "keys", 1_000_000, "API keys in the scale part")
 	flag.Parse()

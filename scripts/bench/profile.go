@@ -33,7 +33,10 @@ func (b *bencher) profile(ctx context.Context, p *stand.Plane) ([]ProfileShare, 
 		_, err := b.load(ctx, c, g, b.s.profile+time.Second)
 		loaded <- err
 	}()
-	path := filepath.Join(b.s.dir, "cpu.pprof")
+	path := b.s.keep
+	if path == "" {
+		path = filepath.Join(b.s.dir, "cpu.pprof")
+	}
 	err := download(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.OpsAddr, int(b.s.profile.Seconds())), path)
 	if loadErr := <-loaded; err == nil {
 		err = loadErr
