@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
@@ -161,3 +163,17 @@ func plural(n int, one, many string) string { return Plural(int64(n), one, many)
 
 // boxed writes a coordinate between 0 and 1000.
 func boxed(n int) string { return strconv.Itoa(min(max(n, 0), 1000)) }
+
+// sentence makes a sentence of what is wrong with a field, which comes as the
+// part behind the field's name.
+func sentence(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	s = string(unicode.ToUpper(r)) + s[n:]
+	if !strings.ContainsRune(".!?", rune(s[len(s)-1])) {
+		s += "."
+	}
+	return s
+}

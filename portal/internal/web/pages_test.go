@@ -187,7 +187,7 @@ func TestFieldErrorsKeepWhatWasTyped(t *testing.T) {
 	b := s.signedIn()
 	old := b.get("/t/acme/credentials/new")
 	p := b.send(old, "/t/acme/credentials", typed("name", "Mine & yours", "provider", "custom", "base_url", "ftp://x", "secret", "sk-verysecret")).want(422)
-	if !strings.Contains(p.text("error-base_url"), "is not an https address") {
+	if !strings.Contains(p.text("error-base_url"), "Is not an https address.") {
 		t.Errorf("no error at the field: %s", p.body)
 	}
 	in := p.find("id", "f-base_url")
