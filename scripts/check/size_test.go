@@ -14,8 +14,8 @@ const (
 // longer lists what may exceed the limits, each with its reason: "file" or
 // "file:function".
 var longer = map[string]string{
-	"controlplane/internal/httpapi/authorize.go:rules":   "the flat table of who may call what",
-	"portal/internal/web/server.go:registerTenant":       "the flat table of a tenant's pages",
+	"controlplane/internal/httpapi/authorize.go:rules": "the flat table of who may call what",
+	"portal/internal/web/server.go:registerTenant":     "the flat table of a tenant's pages",
 }
 
 func TestFilesAndFunctionsAreShort(t *testing.T) {
