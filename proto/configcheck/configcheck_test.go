@@ -139,7 +139,7 @@ func TestBadResourcesAreNamed(t *testing.T) {
 		{cred(func(c *C) { c.Provider = "Open AI" }), "provider"},
 		{url(""), "base_url"}, {url("ftp://x"), "base_url"}, {url("https://"), "base_url"}, {url("https://u:p@x"), "base_url"},
 		{url("https://x?a=1"), "base_url"}, {url("https://x#a"), "base_url"}, {url("https://x/../y"), "base_url"},
-		{url("https://x\r\nHost: y"), "base_url"}, {url("x"), "base_url"}, {url("https://x:0"), "base_url"},
+		{url("https://x\r\nHost: y"), "base_url"}, {url("x"), "base_url"}, {url("https://x:0"), "base_url"}, {url("https://x:65536"), "base_url"},
 		{url("https://" + strings.Repeat("x", 2048)), "base_url"}, {url("https://x\\@y"), "base_url"},
 		{cred(func(c *C) { c.AuthStyle = 0 }), "auth_style"}, {cred(func(c *C) { c.AuthStyle = 77 }), "auth_style"},
 		{cred(func(c *C) { c.AuthHeader = "" }), "auth_header"}, {cred(func(c *C) { c.AuthHeader = "Host" }), "auth_header"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/tollgate/tollgate/proto/id"
@@ -158,7 +159,7 @@ func CheckBaseURL(s string) error {
 		return errorf(path, "has no host")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#"):
 		return errorf(path, "must not have a query or fragment")
-	case u.Port() == "" && strings.HasSuffix(u.Host, ":"), u.Port() == "0", len(u.Port()) > 5:
+	case u.Port() == "" && strings.HasSuffix(u.Host, ":"), !validPort(u.Port()):
 		return errorf(path, "has no valid port")
 	}
 	for seg := range strings.SplitSeq(u.Path, "/") {
@@ -167,6 +168,12 @@ func CheckBaseURL(s string) error {
 		}
 	}
 	return nil
+}
+
+// validPort takes what the data plane can dial; none is the scheme's own.
+func validPort(p string) bool {
+	n, err := strconv.ParseUint(p, 10, 16)
+	return p == "" || err == nil && n > 0
 }
 
 func checkModel(m *configv1.Model) error {
