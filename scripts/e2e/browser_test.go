@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
@@ -43,11 +44,14 @@ func open(t *testing.T) *tab {
 	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(exec)
 	must(t, err)
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithTargetID(id))
+	b := &tab{t: t, ctx: ctx}
 	t.Cleanup(func() {
+		if _, wrong := b.forget(); wrong != "" {
+			t.Errorf("pages asked elsewhere or failed: %s", wrong)
+		}
 		cancel()
 		must(t, target.DisposeBrowserContext(profile).Do(exec))
 	})
-	b := &tab{t: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, b.watch)
 	b.do(network.Enable())
 	return b
@@ -114,7 +118,22 @@ func (b *tab) watch(ev any) {
 		b.weight += ev.EncodedDataLength
 	case *runtime.EventExceptionThrown:
 		b.errors = append(b.errors, ev.ExceptionDetails.Error())
+	case *log.EventEntryAdded:
+		if ev.Entry.Source == log.SourceSecurity { // the content security policy stopped something
+			b.errors = append(b.errors, ev.Entry.Text)
+		}
 	}
+}
+
+// forget makes the tab weigh anew. It tells what was loaded since it did so
+// last, in bytes over the wire, and what went wrong: errors of scripts, what
+// the content security policy stopped, requests to anybody but the portal.
+func (b *tab) forget() (weight float64, wrong string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	weight, wrong = b.weight, strings.Join(append(b.foreign, b.errors...), "\n")
+	b.weight, b.foreign, b.errors = 0, nil, nil
+	return weight, wrong
 }
 
 // do runs actions within a time that no page of ours needs.
@@ -223,6 +242,9 @@ func (b *tab) table(selector string) (rows [][]string) {
 	b.t.Helper()
 	b.do(chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map(r => [...r.cells].map(c => c.textContent.trim().replace(/\s+/g, " ")))`,
 		selector+" tbody tr"), &rows))
+	if len(rows) == 0 {
+		b.t.Fatalf("%s has no rows\n%s", selector, b.where())
+	}
 	return rows
 }
 
