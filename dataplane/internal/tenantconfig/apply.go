@@ -3,6 +3,7 @@ package tenantconfig
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tollgate/tollgate/proto/configcheck"
@@ -171,8 +172,13 @@ func (a *applier) key(env *configv1.Envelope, m proto.Message) (bool, error) {
 			return false, &configcheck.Error{Path: path, Message: "is the hash of another key"}
 		}
 	}
+	// A secret that worked and works no more was revoked, or rotated away
+	// without an overlap, because it leaked: its streams end too.
+	ended := slices.ContainsFunc(old, func(was keyEntry) bool {
+		return !a.dead(&was) && !slices.ContainsFunc(entries, func(is keyEntry) bool { return is.hash == was.hash && !a.dead(&is) })
+	})
 	a.state.keys.replace(bits, entries)
-	if a.dead(&entries[0]) && (len(old) == 0 || !a.dead(&old[0])) {
+	if ended || len(old) == 0 && a.dead(&entries[0]) {
 		a.cut(t.ID, env.GetId())
 	}
 	return true, nil

@@ -52,12 +52,12 @@ func TestChangesGoLiveAndAreAcknowledged(t *testing.T) {
 	if old, ok := s.LookupKey(hash("secret")); !ok || old.PreviousValidUntilUnix == 0 || old.ID != k.Id {
 		t.Fatalf("old secret: %+v %v", old, ok)
 	}
-	k.PreviousSha256, k.PreviousValidUntilUnix = nil, 0
-	w.put(a.tenant, k)
-	eventually(t, "overlap over", func() bool { _, ok := s.LookupKey(hash("secret")); return !ok })
 	if cut.len() != 0 {
 		t.Fatalf("cut without a revocation: %v", cut.list)
 	}
+	k.PreviousSha256, k.PreviousValidUntilUnix = nil, 0
+	w.put(a.tenant, k)
+	eventually(t, "overlap over", func() bool { _, ok := s.LookupKey(hash("secret")); return !ok })
 	k.ExpiresAtUnix = 1
 	w.put(a.tenant, k)
 	eventually(t, "expired key is cut", func() bool { return cut.has(a.tenant, k.Id) })
@@ -174,6 +174,30 @@ func TestRevocationOvertakesTheStream(t *testing.T) {
 	eventually(t, "stream applied", func() bool { _, ok := s.LookupKey(hash("marker 2")); return ok })
 	if _, ok := s.LookupKey(hash("k")); ok {
 		t.Fatal("an older change brought a deleted key back")
+	}
+}
+
+func TestARotationCutsOnlyWhenTheOldSecretEnds(t *testing.T) {
+	b, w := startBroker(t), newWorld(t)
+	b.serve(w)
+	a := w.account("acme")
+	k := a.key("first")
+	w.put(a.tenant, k)
+	var cut cuts
+	s, _ := following(t, b, w, func(c *tenantconfig.Config) { c.OnCut = cut.add })
+	k.PreviousSha256, k.SecretSha256 = k.SecretSha256, hash("second")[:]
+	k.PreviousValidUntilUnix = time.Now().Add(time.Hour).Unix()
+	w.put(a.tenant, k)
+	eventually(t, "second secret", func() bool { _, ok := s.LookupKey(hash("second")); return ok })
+	if cut.len() != 0 {
+		t.Fatalf("a rotation with overlap cut streams: %v", cut.list)
+	}
+	k.PreviousSha256, k.PreviousValidUntilUnix, k.SecretSha256 = nil, 0, hash("third")[:]
+	w.put(a.tenant, k)
+	eventually(t, "third secret", func() bool { _, ok := s.LookupKey(hash("third")); return ok })
+	eventually(t, "cut", func() bool { return cut.has(a.tenant, k.Id) })
+	if _, ok := s.LookupKey(hash("first")); ok {
+		t.Fatal("the first secret works after a rotation without overlap")
 	}
 }
 
