@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,7 +41,7 @@ func TestMain(m *testing.M) {
 func runWith(m *testing.M) (code int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	defer func() { err = errors.Join(err, up.browser.stop()) }()
+	defer up.browser.stop()
 	// A product that runs already, by its up.env: for work on the tests.
 	if file := os.Getenv("TOLLGATE_E2E_ENV"); file != "" {
 		if up.settings, err = readEnv(file); err != nil {
