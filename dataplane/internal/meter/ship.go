@@ -39,7 +39,7 @@ type shipper struct {
 // runShipper ships events, takes watermarks and trims the spool.
 func (m *Meter) runShipper(ctx context.Context) error {
 	s := &shipper{Meter: m}
-	watermarks := make(chan *usagev1.Watermark, 64)
+	watermarks := newInbox()
 	if m.cfg.NATS != nil {
 		// Timeouts are ours: acknowledgements are waited for below.
 		js, err := jetstream.New(m.cfg.NATS, jetstream.WithPublishAsyncMaxPending(4*window), jetstream.WithPublishAsyncTimeout(m.cfg.AckTimeout))
@@ -63,8 +63,10 @@ func (m *Meter) runShipper(ctx context.Context) error {
 		case <-ctx.Done():
 			s.flush()
 			return nil
-		case w := <-watermarks:
-			m.confirm(w)
+		case <-watermarks.wake:
+			for _, w := range watermarks.take() {
+				m.confirm(w)
+			}
 		case <-m.shipWake:
 			next.Reset(s.pause())
 		case <-next.C:
@@ -84,7 +86,7 @@ func (m *Meter) runShipper(ctx context.Context) error {
 }
 
 // subscribe listens for the watermarks of all ids in the spool.
-func (m *Meter) subscribe(out chan<- *usagev1.Watermark) (func(), error) {
+func (m *Meter) subscribe(in *inbox) (func(), error) {
 	m.mu.Lock()
 	ids := map[string]bool{m.planeID: true}
 	for k := range m.lines {
@@ -105,10 +107,7 @@ func (m *Meter) subscribe(out chan<- *usagev1.Watermark) (func(), error) {
 				m.log.Error("watermark cannot be read", "subject", msg.Subject)
 				return
 			}
-			select {
-			case out <- w:
-			default: // Another one follows; a watermark is a state, not a change.
-			}
+			in.put(w)
 		})
 		if err != nil {
 			unsubscribe()
