@@ -77,7 +77,7 @@ func TestWithoutADatabaseTheAnswerIsQuickAndClear(t *testing.T) {
 		deadline := time.Now().Add(10 * time.Second)
 		for s.call("GET", acc.path("/projects"), acc.owner, nil).status != 200 {
 			if time.Now().After(deadline) {
-				t.Fatal("the API did not recover")
+				t.Fatalf("the API did not recover: %+v", s.call("GET", acc.path("/projects"), acc.owner, nil))
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
