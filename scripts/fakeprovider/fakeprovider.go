@@ -104,7 +104,8 @@ func (s *Server) SetDefault(directive string) error {
 	return nil
 }
 
-// Log returns what was served so far.
+// Log returns what was served so far. A client can have the whole of an answer
+// a moment before the record is there: Wait says when.
 func (s *Server) Log() []Record {
 	records, _ := s.journal.since(0)
 	return records

@@ -100,6 +100,16 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// records waits until n requests are on record.
+func records(t *testing.T, s *fakeprovider.Server, n int) []fakeprovider.Record {
+	t.Helper()
+	log, err := s.Wait(t.Context(), func(log []fakeprovider.Record) bool { return len(log) >= n })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
 func TestStream(t *testing.T) {
 	s := start(t, fakeprovider.Options{})
 	for _, withUsage := range []bool{false, true} {
@@ -117,7 +127,7 @@ func TestStream(t *testing.T) {
 			t.Errorf("text of %d bytes, usage %d, done %v; asked for usage: %v", len(text), usage, done, withUsage)
 		}
 	}
-	for _, r := range s.Log() {
+	for _, r := range records(t, s, 2) {
 		if !r.Complete || !r.Stream || r.Output != 10 {
 			t.Errorf("record %+v", r)
 		}
@@ -188,7 +198,7 @@ func TestChunkedRequestAndKeepAlive(t *testing.T) {
 			t.Errorf("answer %d: status %d, want %d", i, resp.StatusCode, want)
 		}
 	}
-	if log := s.Log(); len(log) != 2 || string(log[1].Body) != `{"model":"two"}` {
+	if log := records(t, s, 2); len(log) != 2 || string(log[1].Body) != `{"model":"two"}` {
 		t.Errorf("log %+v", log)
 	}
 }

@@ -36,6 +36,16 @@ func mix(stream bool) loadgen.Request {
 		Body: loadgen.ChatBody("m", "", stream, 500)}
 }
 
+// records waits until the provider has n requests on record.
+func records(t *testing.T, s *fakeprovider.Server, n int) []fakeprovider.Record {
+	t.Helper()
+	log, err := s.Wait(t.Context(), func(log []fakeprovider.Record) bool { return len(log) >= n })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
 // TestClosedLoopAgreesWithTheProvider compares both logs, request by request.
 func TestClosedLoopAgreesWithTheProvider(t *testing.T) {
 	s := provider(t, "events=7,size=300")
@@ -51,7 +61,7 @@ func TestClosedLoopAgreesWithTheProvider(t *testing.T) {
 		t.Errorf("%d events", got)
 	}
 	served := map[string]bool{}
-	for _, rec := range s.Log() {
+	for _, rec := range records(t, s, 200) {
 		served[rec.RequestID] = rec.Stream
 	}
 	if len(served) != 200 {
@@ -73,7 +83,7 @@ func TestTheBodyNamesTheRequest(t *testing.T) {
 	}
 	t.Cleanup(func() { s.Close() })
 	r := load(t, loadgen.Options{Targets: []string{s.Addr()}, Requests: []loadgen.Request{mix(false)}, Conns: 1, Count: 3, Seed: 7, Records: true})
-	for i, rec := range s.Log() {
+	for i, rec := range records(t, s, 3) {
 		if want := `"user":"` + r.Records[i].ID + `"`; !strings.Contains(string(rec.Body), want) {
 			t.Errorf("body %s lacks %s", rec.Body, want)
 		}

@@ -43,6 +43,7 @@ func (c *call) Body() ([]byte, error) {
 	}
 	pool := c.s.cfg.Buffers
 	c.body = pool.Get(room)
+	c.reading.Store(true)
 	var pace pace
 	for {
 		b := c.body
@@ -61,6 +62,10 @@ func (c *call) Body() ([]byte, error) {
 		case err == io.EOF || err == nil && int64(len(b.B)) == length:
 			// From here on a read deadline would look like a caller who left.
 			rc.SetReadDeadline(time.Time{})
+			c.reading.Store(false)
+			if c.r.Context().Err() != nil {
+				return nil, pipeline.ErrCallerLeft
+			}
 			return b.B, nil
 		case err != nil:
 			return nil, readFault(err)

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -28,6 +29,10 @@ type call struct {
 	reserved int64
 	begun    bool
 	stream   bool
+	// reading is set from the first read of the body on, until the whole body
+	// is there: net/http ends the request's context at any error of a read,
+	// and what that error means Body knows better.
+	reading atomic.Bool
 	// conn is set while its writes are held back.
 	conn *limitedConn
 	// until is when the write deadline strikes.
@@ -123,7 +128,11 @@ func (c *call) serve() (clean bool) {
 	s := c.s
 	open := s.inFlight.Add(1)
 	defer s.inFlight.Add(-1)
-	stop := context.AfterFunc(c.r.Context(), func() { c.req.Cancel.Cancel(pipeline.ErrCallerLeft) })
+	stop := context.AfterFunc(c.r.Context(), func() {
+		if !c.reading.Load() {
+			c.req.Cancel.Cancel(pipeline.ErrCallerLeft)
+		}
+	})
 	defer func() {
 		if v := recover(); v != nil {
 			s.cfg.Logger.Error("front panicked", "request_id", c.req.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
