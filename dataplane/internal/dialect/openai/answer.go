@@ -3,6 +3,7 @@ package openai
 import (
 	"errors"
 
+	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -22,7 +23,7 @@ type Answer struct {
 	// TextBytes is how much of that there was.
 	TextBytes int
 
-	s scanner
+	s jsonscan.Scanner
 }
 
 // maxText bounds what is kept of an answer's text for counting tokens; the
@@ -35,55 +36,55 @@ var errNotJSON = errors.New("body is not a JSON object")
 // so that a chunk of a stream costs no allocation.
 func (a *Answer) read(body []byte) error {
 	s := &a.s
-	s.b, s.i, s.depth = body, 0, 0
-	if !s.open('{') {
+	s.Reset(body)
+	if !s.Open('{') {
 		return errNotJSON
 	}
 	var buf [64]byte
 	for first := true; ; first = false {
-		key, escaped, more, ok := s.member(first)
+		key, escaped, more, ok := s.Member(first)
 		if !ok {
 			return errNotJSON
 		}
 		if !more {
 			break
 		}
-		switch string(s.name(key, escaped, &buf)) {
+		switch string(s.Name(key, escaped, &buf)) {
 		case "usage":
-			ok = s.usage(&a.Usage)
+			ok = readUsage(s, &a.Usage)
 		case "choices":
 			ok = a.choices(s)
 		case "error":
-			c := s.ws()
+			c := s.Peek()
 			a.failed = a.failed || c == '{' || c == '"'
-			ok = s.skip()
+			ok = s.Skip()
 		default:
-			ok = s.skip()
+			ok = s.Skip()
 		}
 		if !ok {
 			return errNotJSON
 		}
 	}
-	if !s.end() {
+	if !s.End() {
 		return errNotJSON
 	}
 	return nil
 }
 
-func (a *Answer) choices(s *scanner) bool {
-	if s.ws() != '[' {
-		return s.skip()
+func (a *Answer) choices(s *jsonscan.Scanner) bool {
+	if s.Peek() != '[' {
+		return s.Skip()
 	}
 	a.hasChoices, a.empty = true, true
-	s.open('[')
+	s.Open('[')
 	for first := true; ; first = false {
-		more, ok := s.element(first)
+		more, ok := s.Element(first)
 		if !ok || !more {
 			return ok
 		}
 		a.empty = false
-		if s.ws() != '{' {
-			ok = s.skip()
+		if s.Peek() != '{' {
+			ok = s.Skip()
 		} else {
 			ok = a.choice(s)
 		}
@@ -93,24 +94,24 @@ func (a *Answer) choices(s *scanner) bool {
 	}
 }
 
-func (a *Answer) choice(s *scanner) bool {
-	s.open('{')
+func (a *Answer) choice(s *jsonscan.Scanner) bool {
+	s.Open('{')
 	var buf [64]byte
 	for first := true; ; first = false {
-		key, escaped, more, ok := s.member(first)
+		key, escaped, more, ok := s.Member(first)
 		if !ok || !more {
 			return ok
 		}
-		switch string(s.name(key, escaped, &buf)) {
+		switch string(s.Name(key, escaped, &buf)) {
 		case "finish_reason":
-			a.finished = a.finished || s.ws() == '"'
-			ok = s.skip()
+			a.finished = a.finished || s.Peek() == '"'
+			ok = s.Skip()
 		case "delta", "message":
 			ok = a.texts(s, maxTextDepth)
 		case "text":
 			ok = a.text(s)
 		default:
-			ok = s.skip()
+			ok = s.Skip()
 		}
 		if !ok {
 			return false
@@ -123,27 +124,27 @@ const maxTextDepth = 8
 
 // texts collects what the model wrote inside a message or delta: content,
 // reasoning and the arguments of tool calls.
-func (a *Answer) texts(s *scanner, levels int) bool {
-	c := s.ws()
+func (a *Answer) texts(s *jsonscan.Scanner, levels int) bool {
+	c := s.Peek()
 	if levels == 0 || c != '{' && c != '[' {
-		return s.skip()
+		return s.Skip()
 	}
-	s.open(c)
+	s.Open(c)
 	var buf [64]byte
 	for first := true; ; first = false {
 		more, ok, isWritten := false, false, false
 		if c == '[' {
-			more, ok = s.element(first)
+			more, ok = s.Element(first)
 		} else {
-			var key span
+			var key jsonscan.Span
 			var escaped bool
-			key, escaped, more, ok = s.member(first)
-			isWritten = more && isText(s.name(key, escaped, &buf))
+			key, escaped, more, ok = s.Member(first)
+			isWritten = more && isText(s.Name(key, escaped, &buf))
 		}
 		if !ok || !more {
 			return ok
 		}
-		if isWritten && s.ws() == '"' {
+		if isWritten && s.Peek() == '"' {
 			ok = a.text(s)
 		} else {
 			ok = a.texts(s, levels-1)
@@ -162,15 +163,15 @@ func isText(name []byte) bool {
 	return false
 }
 
-func (a *Answer) text(s *scanner) bool {
-	if s.ws() != '"' {
-		return s.skip()
+func (a *Answer) text(s *jsonscan.Scanner) bool {
+	if s.Peek() != '"' {
+		return s.Skip()
 	}
-	p, _, ok := s.str()
+	p, _, ok := s.Str()
 	if !ok {
 		return false
 	}
-	raw := s.b[p.start+1 : p.end-1]
+	raw := s.Text()[p.Start+1 : p.End-1]
 	a.TextBytes += len(raw)
 	if a.Text != nil && len(*a.Text) < maxText {
 		*a.Text = append(*a.Text, raw...)
@@ -197,10 +198,10 @@ func (a *Answer) ReadPlain(body []byte) error {
 // counting tokens where a provider does not. It ignores what is not text.
 func PromptText(messages []byte) (text []byte, size int) {
 	a := Answer{Text: &text}
-	a.s.b = messages
+	a.s.Reset(messages)
 	a.texts(&a.s, maxTextDepth)
 	return Plain(text), a.TextBytes
 }
 
 // Plain takes the escapes out of text that was collected from JSON.
-func Plain(raw []byte) []byte { return unescape(make([]byte, 0, len(raw)), raw) }
+func Plain(raw []byte) []byte { return jsonscan.Unescape(make([]byte, 0, len(raw)), raw) }

@@ -22,34 +22,6 @@ var seeds = []string{
 	strings.Repeat("[", 300) + strings.Repeat("]", 300),
 }
 
-// The scanner accepts exactly what encoding/json accepts.
-func FuzzValid(f *testing.F) {
-	for _, s := range seeds {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s := scanner{b: b}
-		_, ok := s.value()
-		if ok = ok && s.end(); ok != json.Valid(b) {
-			t.Fatalf("scanner says %t of %q, encoding/json %t", ok, b, !ok)
-		}
-	})
-}
-
-func TestDepthIsThatOfEncodingJSON(t *testing.T) {
-	for _, n := range []int{9999, 10000, 10001, 20000} {
-		for _, pair := range []string{"[]", `{"a":}`} {
-			open, end := pair[:len(pair)-1], pair[len(pair)-1:]
-			b := []byte(strings.Repeat(open, n) + "1" + strings.Repeat(end, n))
-			s := scanner{b: b}
-			_, ok := s.value()
-			if ok = ok && s.end(); ok != json.Valid(b) {
-				t.Errorf("%d × %s: scanner %t", n, pair, ok)
-			}
-		}
-	}
-}
-
 // What Read finds is what encoding/json finds, and what is forwarded differs
 // in nothing but what was edited.
 func FuzzRead(f *testing.F) {

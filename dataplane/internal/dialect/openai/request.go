@@ -9,13 +9,14 @@ import (
 	"bytes"
 	"strconv"
 
+	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
 // Request is what was read from a chat request. Its spans lie in the body.
 type Request struct {
 	body  []byte
-	model span
+	model jsonscan.Span
 	name  []byte
 	// Stream says that events were asked for.
 	Stream bool
@@ -26,11 +27,11 @@ type Request struct {
 	// N is how many answers were asked for; 0 when not given.
 	N int64
 
-	messages     span
-	options      span // value of stream_options
+	messages     jsonscan.Span
+	options      jsonscan.Span // value of stream_options
 	optionsNull  bool
 	optionsEmpty bool
-	include      span // value of include_usage
+	include      jsonscan.Span // value of include_usage
 	seen         uint16
 }
 
@@ -79,38 +80,39 @@ func wrongType(param, want string) *fault.Fault {
 }
 
 // malformed says where the text stops being JSON.
-func (s *scanner) malformed() *fault.Fault {
-	if s.i >= len(s.b) {
-		return fault.Newf(fault.MalformedJSON, "The body is not valid JSON: it ends after %d bytes in the middle of a value.", len(s.b))
+func malformed(s *jsonscan.Scanner) *fault.Fault {
+	if s.Pos() >= len(s.Text()) {
+		return fault.Newf(fault.MalformedJSON, "The body is not valid JSON: it ends after %d bytes in the middle of a value.", len(s.Text()))
 	}
-	return fault.Newf(fault.MalformedJSON, "The body is not valid JSON at byte %d.", s.i)
+	return fault.Newf(fault.MalformedJSON, "The body is not valid JSON at byte %d.", s.Pos())
 }
 
 // Read reads a chat request. It looks at each byte once and allocates nothing,
 // unless the model's name holds escapes; about 0.4 µs for 1 KB.
 func (r *Request) Read(body []byte) *fault.Fault {
 	*r = Request{body: body}
-	var s scanner
-	s.b = body
-	if c := s.ws(); c != '{' {
-		if _, ok := s.value(); !ok || !s.end() {
-			return s.malformed()
+	var s jsonscan.Scanner
+	s.Reset(body)
+	if c := s.Peek(); c != '{' {
+		if _, ok := s.Value(); !ok || !s.End() {
+			return malformed(&s)
 		}
 		return fault.New(fault.WrongType, "The body must be a JSON object.", nil)
 	}
 	bad := r.readObject(&s)
 	if bad != nil && bad.Kind != fault.MalformedJSON {
 		// Not being JSON goes before what is wrong inside of it.
-		whole := scanner{b: body}
-		if _, ok := whole.value(); !ok || !whole.end() {
-			return whole.malformed()
+		var whole jsonscan.Scanner
+		whole.Reset(body)
+		if _, ok := whole.Value(); !ok || !whole.End() {
+			return malformed(&whole)
 		}
 	}
 	if bad != nil {
 		return bad
 	}
-	if !s.end() {
-		return s.malformed()
+	if !s.End() {
+		return malformed(&s)
 	}
 	if r.seen&fieldModel == 0 {
 		return fault.New(fault.MissingField, "The body has no model.", nil).WithParam("model")
@@ -121,18 +123,18 @@ func (r *Request) Read(body []byte) *fault.Fault {
 	return nil
 }
 
-func (r *Request) readObject(s *scanner) *fault.Fault {
-	s.open('{')
+func (r *Request) readObject(s *jsonscan.Scanner) *fault.Fault {
+	s.Open('{')
 	var buf [64]byte
 	for first := true; ; first = false {
-		key, escaped, more, ok := s.member(first)
+		key, escaped, more, ok := s.Member(first)
 		if !ok {
-			return s.malformed()
+			return malformed(s)
 		}
 		if !more {
 			return nil
 		}
-		bit, lookalike := fieldOf(s.name(key, escaped, &buf))
+		bit, lookalike := fieldOf(s.Name(key, escaped, &buf))
 		if bit != 0 {
 			name := nameOf(bit)
 			if lookalike {
@@ -149,17 +151,17 @@ func (r *Request) readObject(s *scanner) *fault.Fault {
 	}
 }
 
-func (r *Request) readField(s *scanner, bit uint16) *fault.Fault {
-	c := s.ws()
+func (r *Request) readField(s *jsonscan.Scanner, bit uint16) *fault.Fault {
+	c := s.Peek()
 	if bit == fieldOptions && c == '{' {
 		return r.readOptions(s)
 	}
 	if bit == fieldModel && c == '"' {
 		return r.readModel(s)
 	}
-	p, ok := s.value()
+	p, ok := s.Value()
 	if !ok {
-		return s.malformed()
+		return malformed(s)
 	}
 	null := c == 'n'
 	switch bit {
@@ -181,7 +183,7 @@ func (r *Request) readField(s *scanner, bit uint16) *fault.Fault {
 		}
 		r.options, r.optionsNull = p, true
 	case fieldMaxTokens, fieldMaxCompletion, fieldN:
-		n, ok := integer(p.of(s.b))
+		n, ok := integer(p.Of(s.Text()))
 		if !ok && !null {
 			return wrongType(nameOf(bit), "a whole number")
 		}
@@ -194,45 +196,45 @@ func (r *Request) readField(s *scanner, bit uint16) *fault.Fault {
 	return nil
 }
 
-func (r *Request) readModel(s *scanner) *fault.Fault {
-	p, escaped, ok := s.str()
+func (r *Request) readModel(s *jsonscan.Scanner) *fault.Fault {
+	p, escaped, ok := s.Str()
 	if !ok {
-		return s.malformed()
+		return malformed(s)
 	}
 	r.model = p
-	r.name = s.b[p.start+1 : p.end-1]
+	r.name = s.Text()[p.Start+1 : p.End-1]
 	if escaped {
-		r.name = unescape(nil, r.name)
+		r.name = jsonscan.Unescape(nil, r.name)
 	}
 	return nil
 }
 
-func (r *Request) readOptions(s *scanner) *fault.Fault {
-	start := s.i
-	s.open('{')
+func (r *Request) readOptions(s *jsonscan.Scanner) *fault.Fault {
+	start := s.Pos()
+	s.Open('{')
 	var buf [64]byte
 	for first := true; ; first = false {
-		key, escaped, more, ok := s.member(first)
+		key, escaped, more, ok := s.Member(first)
 		if !ok {
-			return s.malformed()
+			return malformed(s)
 		}
 		if !more {
 			r.optionsEmpty = first
-			r.options = span{start, s.i}
+			r.options = jsonscan.Span{Start: start, End: s.Pos()}
 			return nil
 		}
-		name := s.name(key, escaped, &buf)
-		c := s.ws()
-		p, ok := s.value()
+		name := s.Name(key, escaped, &buf)
+		c := s.Peek()
+		p, ok := s.Value()
 		if !ok {
-			return s.malformed()
+			return malformed(s)
 		}
 		const want = "include_usage"
 		if len(name) < len(want) || !bytes.EqualFold(name, []byte(want)) {
 			continue
 		}
 		switch {
-		case string(name) != want, r.include.end != 0:
+		case string(name) != want, r.include.End != 0:
 			return fault.New(fault.BadRequest, "stream_options.include_usage is given twice or spelled differently.", nil).WithParam("stream_options.include_usage")
 		case c != 't' && c != 'f' && c != 'n':
 			return wrongType("stream_options.include_usage", "true or false")
@@ -252,7 +254,7 @@ func integer(b []byte) (n int64, ok bool) {
 func (r *Request) Model() []byte { return r.name }
 
 // Messages is the raw array of messages.
-func (r *Request) Messages() []byte { return r.messages.of(r.body) }
+func (r *Request) Messages() []byte { return r.messages.Of(r.body) }
 
 // HideUsage says that usage is asked of the provider for our sake alone.
 func (r *Request) HideUsage() bool { return r.Stream && !r.IncludeUsage }
@@ -265,9 +267,9 @@ const (
 	trueValue    = `true`
 )
 
-// edit replaces body[at.start:at.end].
+// edit replaces body[at.Start:at.End].
 type edit struct {
-	at   span
+	at   jsonscan.Span
 	with []byte
 }
 
@@ -278,7 +280,7 @@ type edit struct {
 func (r *Request) Pieces(pieces [][]byte, quoted []byte) [][]byte {
 	var edits [2]edit
 	n := 0
-	if !bytes.Equal(r.model.of(r.body), quoted) {
+	if !bytes.Equal(r.model.Of(r.body), quoted) {
 		edits[n] = edit{r.model, quoted}
 		n++
 	}
@@ -286,13 +288,13 @@ func (r *Request) Pieces(pieces [][]byte, quoted []byte) [][]byte {
 		edits[n] = r.usageEdit()
 		n++
 	}
-	if n == 2 && edits[1].at.start < edits[0].at.start {
+	if n == 2 && edits[1].at.Start < edits[0].at.Start {
 		edits[0], edits[1] = edits[1], edits[0]
 	}
 	from := 0
 	for _, e := range edits[:n] {
-		pieces = append(pieces, r.body[from:e.at.start], e.with)
-		from = e.at.end
+		pieces = append(pieces, r.body[from:e.at.Start], e.with)
+		from = e.at.End
 	}
 	return append(pieces, r.body[from:])
 }
@@ -303,16 +305,16 @@ func (r *Request) usageEdit() edit {
 	case r.seen&fieldOptions == 0:
 		// The body is an object and holds model at least: a comma is right.
 		at := bytes.IndexByte(r.body, '{') + 1
-		return edit{span{at, at}, []byte(wholeOptions)}
+		return edit{jsonscan.Span{Start: at, End: at}, []byte(wholeOptions)}
 	case r.optionsNull:
 		return edit{r.options, []byte(onlyOptions)}
-	case r.include.end != 0:
+	case r.include.End != 0:
 		return edit{r.include, []byte(trueValue)}
 	case r.optionsEmpty:
-		at := r.options.start + 1
-		return edit{span{at, at}, []byte(onlyInclude)}
+		at := r.options.Start + 1
+		return edit{jsonscan.Span{Start: at, End: at}, []byte(onlyInclude)}
 	default:
-		at := r.options.start + 1
-		return edit{span{at, at}, []byte(firstInclude)}
+		at := r.options.Start + 1
+		return edit{jsonscan.Span{Start: at, End: at}, []byte(firstInclude)}
 	}
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
@@ -37,12 +38,12 @@ func (u *Usage) Tokens(t *usagev1.Tokens) {
 }
 
 // count reads a number of tokens; what is negative or no number is no report.
-func (s *scanner) count(into *int64) (good, ok bool) {
-	p, ok := s.value()
+func count(s *jsonscan.Scanner, into *int64) (good, ok bool) {
+	p, ok := s.Value()
 	if !ok {
 		return false, false
 	}
-	b := p.of(s.b)
+	b := p.Of(s.Text())
 	if string(b) == "null" {
 		return true, true
 	}
@@ -56,13 +57,13 @@ func (s *scanner) count(into *int64) (good, ok bool) {
 }
 
 // usage reads a usage object. Keys that come twice: the last one counts.
-func (s *scanner) usage(u *Usage) bool {
-	if s.ws() != '{' {
-		return s.skip()
+func readUsage(s *jsonscan.Scanner, u *Usage) bool {
+	if s.Peek() != '{' {
+		return s.Skip()
 	}
 	*u = Usage{}
 	good, counted := true, false
-	ok := s.object(func(name []byte) bool {
+	ok := s.Object(func(name []byte) bool {
 		var into *int64
 		switch string(name) {
 		case "prompt_tokens":
@@ -74,13 +75,13 @@ func (s *scanner) usage(u *Usage) bool {
 		case "prompt_cache_hit_tokens":
 			into = &u.cacheHit
 		case "prompt_tokens_details":
-			return s.details(&u.cached, &u.audioIn, nil)
+			return details(s, &u.cached, &u.audioIn, nil)
 		case "completion_tokens_details":
-			return s.details(nil, &u.audioOut, &u.reasoning)
+			return details(s, nil, &u.audioOut, &u.reasoning)
 		default:
-			return s.skip()
+			return s.Skip()
 		}
-		g, ok := s.count(into)
+		g, ok := count(s, into)
 		good = good && g
 		return ok
 	})
@@ -89,11 +90,11 @@ func (s *scanner) usage(u *Usage) bool {
 }
 
 // details reads the breakdown of prompt or completion tokens.
-func (s *scanner) details(cached, audio, reasoning *int64) bool {
-	if s.ws() != '{' {
-		return s.skip()
+func details(s *jsonscan.Scanner, cached, audio, reasoning *int64) bool {
+	if s.Peek() != '{' {
+		return s.Skip()
 	}
-	return s.object(func(name []byte) bool {
+	return s.Object(func(name []byte) bool {
 		var into *int64
 		switch string(name) {
 		case "cached_tokens":
@@ -104,28 +105,10 @@ func (s *scanner) details(cached, audio, reasoning *int64) bool {
 			into = reasoning
 		}
 		if into == nil {
-			return s.skip()
+			return s.Skip()
 		}
 		// A detail that is no number is left out; the sums still hold.
-		_, ok := s.count(into)
+		_, ok := count(s, into)
 		return ok
 	})
-}
-
-// object walks the object that starts here; each is called in front of every
-// value and reads it.
-func (s *scanner) object(each func(name []byte) bool) bool {
-	if !s.open('{') {
-		return false
-	}
-	var buf [64]byte
-	for first := true; ; first = false {
-		key, escaped, more, ok := s.member(first)
-		if !ok || !more {
-			return ok
-		}
-		if !each(s.name(key, escaped, &buf)) {
-			return false
-		}
-	}
 }

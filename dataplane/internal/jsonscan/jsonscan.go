@@ -1,4 +1,7 @@
-package openai
+// Package jsonscan owns walking over JSON: a scanner that checks every byte,
+// allocates nothing and hands out spans of the text. It must not know what any
+// field means.
+package jsonscan
 
 import (
 	"encoding/binary"
@@ -10,9 +13,9 @@ import (
 // maxDepth is how deep values may nest: the same as in encoding/json.
 const maxDepth = 10000
 
-// scanner walks over JSON and checks every byte of it, without allocating. It
+// Scanner walks over JSON and checks every byte of it, without allocating. It
 // accepts exactly what encoding/json accepts; a fuzz test holds it to that.
-type scanner struct {
+type Scanner struct {
 	b []byte
 	i int
 	// depth counts open objects and arrays; the bit of each says "object".
@@ -29,13 +32,23 @@ const (
 	blanks  = ' ' * ones
 )
 
-// span is a piece of the text, b[start:end]. A string's includes its quotes.
-type span struct{ start, end int }
+// Reset points the scanner at the start of b.
+func (s *Scanner) Reset(b []byte) { s.b, s.i, s.depth = b, 0, 0 }
 
-func (p span) of(b []byte) []byte { return b[p.start:p.end] }
+// Pos is how far the scanner came: where the text is wrong after a failure.
+func (s *Scanner) Pos() int { return s.i }
 
-// ws passes over white space and gives the byte after it, 0 at the end.
-func (s *scanner) ws() byte {
+// Text is what is scanned.
+func (s *Scanner) Text() []byte { return s.b }
+
+// Span is a piece of the text, b[start:end]. A string's includes its quotes.
+type Span struct{ Start, End int }
+
+// Of gives the piece of b.
+func (p Span) Of(b []byte) []byte { return b[p.Start:p.End] }
+
+// Peek passes over white space and gives the byte after it, 0 at the end.
+func (s *Scanner) Peek() byte {
 	for s.i < len(s.b) {
 		switch c := s.b[s.i]; c {
 		case ' ', '\n', '\t', '\r':
@@ -47,8 +60,8 @@ func (s *scanner) ws() byte {
 	return 0
 }
 
-// str passes over a string that starts here.
-func (s *scanner) str() (p span, escaped, ok bool) {
+// Str passes over a string that starts here.
+func (s *Scanner) Str() (p Span, escaped, ok bool) {
 	b, i := s.b, s.i+1
 	start := s.i
 	for {
@@ -66,23 +79,23 @@ func (s *scanner) str() (p span, escaped, ok bool) {
 		}
 		if i >= len(b) {
 			s.i = i
-			return span{}, false, false
+			return Span{}, false, false
 		}
 		switch c := b[i]; {
 		case c == '"':
 			s.i = i + 1
-			return span{start, s.i}, escaped, true
+			return Span{start, s.i}, escaped, true
 		case c == '\\':
 			n := escapeLen(b[i:])
 			if n == 0 {
 				s.i = i
-				return span{}, false, false
+				return Span{}, false, false
 			}
 			escaped = true
 			i += n
 		case c < ' ':
 			s.i = i
-			return span{}, false, false
+			return Span{}, false, false
 		default:
 			i++
 		}
@@ -127,7 +140,7 @@ func hex4(b []byte) (rune, bool) {
 }
 
 // number passes over a number that starts here.
-func (s *scanner) number() bool {
+func (s *Scanner) number() bool {
 	if s.b[s.i] == '-' {
 		s.i++
 	}
@@ -152,7 +165,7 @@ func (s *scanner) number() bool {
 	return true
 }
 
-func (s *scanner) digits() bool {
+func (s *Scanner) digits() bool {
 	start := s.i
 	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
 		s.i++
@@ -160,7 +173,7 @@ func (s *scanner) digits() bool {
 	return s.i > start
 }
 
-func (s *scanner) literal(want string) bool {
+func (s *Scanner) literal(want string) bool {
 	if len(s.b)-s.i < len(want) || string(s.b[s.i:s.i+len(want)]) != want {
 		return false
 	}
@@ -168,7 +181,7 @@ func (s *scanner) literal(want string) bool {
 	return true
 }
 
-func (s *scanner) push(object bool) bool {
+func (s *Scanner) push(object bool) bool {
 	if s.depth++; s.depth > maxDepth {
 		return false
 	}
@@ -181,26 +194,26 @@ func (s *scanner) push(object bool) bool {
 	return true
 }
 
-func (s *scanner) inObject() bool { return s.kinds[s.depth>>6]>>(s.depth&63)&1 == 1 }
+func (s *Scanner) inObject() bool { return s.kinds[s.depth>>6]>>(s.depth&63)&1 == 1 }
 
 // key passes over a name and its colon.
-func (s *scanner) key() (p span, escaped, ok bool) {
-	if s.ws() != '"' {
-		return span{}, false, false
+func (s *Scanner) key() (p Span, escaped, ok bool) {
+	if s.Peek() != '"' {
+		return Span{}, false, false
 	}
-	p, escaped, ok = s.str()
-	if !ok || s.ws() != ':' {
-		return span{}, false, false
+	p, escaped, ok = s.Str()
+	if !ok || s.Peek() != ':' {
+		return Span{}, false, false
 	}
 	s.i++
 	return p, escaped, true
 }
 
-// value passes over any value. It keeps its own stack, so that deep nesting
+// Value passes over any value. It keeps its own stack, so that deep nesting
 // costs bits and not stack frames.
-func (s *scanner) value() (span, bool) {
-	c := s.ws()
-	p := span{start: s.i}
+func (s *Scanner) Value() (Span, bool) {
+	c := s.Peek()
+	p := Span{Start: s.i}
 	base := s.depth
 	for {
 		opened := false
@@ -220,23 +233,23 @@ func (s *scanner) value() (span, bool) {
 			return p, false
 		}
 		if s.depth == base {
-			p.end = s.i
+			p.End = s.i
 			return p, true
 		}
-		c = s.ws()
+		c = s.Peek()
 	}
 }
 
-// skip passes over a value of which nothing is wanted.
-func (s *scanner) skip() bool {
-	_, ok := s.value()
+// Skip passes over a value of which nothing is wanted.
+func (s *Scanner) Skip() bool {
+	_, ok := s.Value()
 	return ok
 }
 
-func (s *scanner) scalar(c byte) bool {
+func (s *Scanner) scalar(c byte) bool {
 	switch c {
 	case '"':
-		_, _, ok := s.str()
+		_, _, ok := s.Str()
 		return ok
 	case 't':
 		return s.literal("true")
@@ -252,10 +265,10 @@ func (s *scanner) scalar(c byte) bool {
 
 // closeAll goes on after a value or an opening bracket: it closes what ends
 // here, and stops where the next value starts or base is reached.
-func (s *scanner) closeAll(base int, opened bool) bool {
+func (s *Scanner) closeAll(base int, opened bool) bool {
 	for s.depth > base {
 		object := s.inObject()
-		c := s.ws()
+		c := s.Peek()
 		switch {
 		case object && c == '}', !object && c == ']':
 			s.i++
@@ -277,18 +290,18 @@ func (s *scanner) closeAll(base int, opened bool) bool {
 	return true
 }
 
-// member walks an object from the inside: call it with first set after the
+// Member walks an object from the inside: call it with first set after the
 // opening brace, read the value, and call it again until more is false.
-func (s *scanner) member(first bool) (key span, escaped, more, ok bool) {
-	c := s.ws()
+func (s *Scanner) Member(first bool) (key Span, escaped, more, ok bool) {
+	c := s.Peek()
 	if c == '}' {
 		s.i++
 		s.depth--
-		return span{}, false, false, true
+		return Span{}, false, false, true
 	}
 	if !first {
 		if c != ',' {
-			return span{}, false, false, false
+			return Span{}, false, false, false
 		}
 		s.i++
 	}
@@ -296,9 +309,9 @@ func (s *scanner) member(first bool) (key span, escaped, more, ok bool) {
 	return key, escaped, ok, ok
 }
 
-// element walks an array as member walks an object.
-func (s *scanner) element(first bool) (more, ok bool) {
-	c := s.ws()
+// Element walks an array as Member walks an object.
+func (s *Scanner) Element(first bool) (more, ok bool) {
+	c := s.Peek()
 	if c == ']' {
 		s.i++
 		s.depth--
@@ -314,21 +327,21 @@ func (s *scanner) element(first bool) (more, ok bool) {
 	return true, true
 }
 
-// open enters an object or array that starts here.
-func (s *scanner) open(c byte) bool {
-	if s.ws() != c || !s.push(c == '{') {
+// Open enters an object or array that starts here.
+func (s *Scanner) Open(c byte) bool {
+	if s.Peek() != c || !s.push(c == '{') {
 		return false
 	}
 	s.i++
 	return true
 }
 
-// end reports whether only white space is left.
-func (s *scanner) end() bool { s.ws(); return s.i == len(s.b) }
+// End reports whether only white space is left.
+func (s *Scanner) End() bool { s.Peek(); return s.i == len(s.b) }
 
-// unescape appends the text of a string's inside as encoding/json reads it,
+// Unescape appends the text of a string's inside as encoding/json reads it,
 // invalid UTF-8 aside, which stays as it is.
-func unescape(dst, raw []byte) []byte {
+func Unescape(dst, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		c := raw[i]
 		if c != '\\' || i+1 >= len(raw) {
@@ -376,14 +389,57 @@ func unescaped(c byte) byte {
 	return c
 }
 
-// name gives a key's text; buf is room for keys with escapes. Keys too long
+// Name gives a key's text; buf is room for keys with escapes. Keys too long
 // for it cannot be one of ours and come back as they are.
-func (s *scanner) name(p span, escaped bool, buf *[64]byte) []byte {
-	raw := s.b[p.start+1 : p.end-1]
+func (s *Scanner) Name(p Span, escaped bool, buf *[64]byte) []byte {
+	raw := s.b[p.Start+1 : p.End-1]
 	if !escaped || len(raw) > 6*len(buf) {
 		return raw
 	}
 	var big [6 * len(buf)]byte
-	n := copy(buf[:], unescape(big[:0], raw))
+	n := copy(buf[:], Unescape(big[:0], raw))
 	return buf[:n]
+}
+
+// Object walks the object that starts here: each is called in front of every
+// value and must pass over it. Both report false where the text is not JSON.
+func (s *Scanner) Object(each func(name []byte) bool) bool {
+	if !s.Open('{') {
+		return false
+	}
+	var buf [64]byte
+	for first := true; ; first = false {
+		key, escaped, more, ok := s.Member(first)
+		if !ok || !more {
+			return ok
+		}
+		if !each(s.Name(key, escaped, &buf)) {
+			return false
+		}
+	}
+}
+
+// Array walks the array that starts here as Object walks an object.
+func (s *Scanner) Array(each func(i int) bool) bool {
+	if !s.Open('[') {
+		return false
+	}
+	for i := 0; ; i++ {
+		more, ok := s.Element(i == 0)
+		if !ok || !more {
+			return ok
+		}
+		if !each(i) {
+			return false
+		}
+	}
+}
+
+// Raw passes over any value and gives its text.
+func (s *Scanner) Raw(into *[]byte) bool {
+	p, ok := s.Value()
+	if ok {
+		*into = p.Of(s.b)
+	}
+	return ok
 }
