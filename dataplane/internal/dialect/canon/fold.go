@@ -1,0 +1,106 @@
+package canon
+
+import "slices"
+
+// Fold makes a whole answer of the events of a stream. It copies what it
+// keeps: for tests, and for callers who want plain what came as a stream.
+type Fold struct {
+	Answer Answer
+	// Done says that the stream was complete.
+	Done bool
+	args map[[2]int]*Text
+}
+
+func keep[B ~[]byte](b B) B { return slices.Clone(b) }
+
+// Add takes the next event.
+func (f *Fold) Add(ev *Event) error {
+	a := &f.Answer
+	switch ev.Kind {
+	case HeadEvent:
+		a.ID, a.Model, a.Created = keep(ev.ID), keep(ev.Model), ev.Created
+		a.ServiceTier, a.Fingerprint = keep(ev.ServiceTier), keep(ev.Fingerprint)
+		f.usage(ev)
+	case UsageEvent:
+		f.usage(ev)
+	case BeginEvent:
+		f.begin(ev)
+	case DeltaEvent:
+		f.delta(ev)
+	case SignatureEvent:
+		f.part(ev).Signature = keep(ev.Text)
+	case CitationEvent:
+		p := f.part(ev)
+		for _, c := range ev.Part.Citations {
+			c.URL, c.Title, c.Quote, c.Raw = keep(c.URL), keep(c.Title), keep(c.Quote), keep(c.Raw)
+			p.Citations = append(p.Citations, c)
+		}
+	case FinishEvent:
+		c := f.choice(ev.Choice)
+		c.Stop, c.StopText, c.StopRaw = ev.Stop, keep(ev.StopText), keep(ev.StopRaw)
+	case DoneEvent:
+		f.Done = true
+	case FailEvent:
+		return ev.Fault
+	}
+	return nil
+}
+
+func (f *Fold) usage(ev *Event) {
+	if ev.Usage.Reported {
+		u := ev.Usage
+		u.Cost, u.Raw = keep(u.Cost), keep(u.Raw)
+		f.Answer.Usage = u
+	}
+}
+
+func (f *Fold) choice(i int) *Choice {
+	a := &f.Answer
+	for k := range a.Choices {
+		if a.Choices[k].Index == i {
+			return &a.Choices[k]
+		}
+	}
+	a.Choices = append(a.Choices, Choice{Index: i})
+	return &a.Choices[len(a.Choices)-1]
+}
+
+func (f *Fold) part(ev *Event) *Part {
+	c := f.choice(ev.Choice)
+	for len(c.Parts) <= ev.Index {
+		c.Parts = append(c.Parts, Part{})
+	}
+	return &c.Parts[ev.Index]
+}
+
+func (f *Fold) begin(ev *Event) {
+	p, from := f.part(ev), &ev.Part
+	*p = *from
+	p.Text, p.ID, p.Name = keep(from.Text), keep(from.ID), keep(from.Name)
+	p.Signature, p.Redacted, p.Raw, p.Args = keep(from.Signature), keep(from.Redacted), keep(from.Raw), keep(from.Args)
+	p.Media.Data, p.Media.Type, p.Media.URL = keep(from.Media.Data), keep(from.Media.Type), keep(from.Media.URL)
+	p.Citations = nil
+}
+
+func (f *Fold) delta(ev *Event) {
+	p := f.part(ev)
+	if p.Kind != ToolCallPart {
+		p.Text = Join(p.Text, ev.Text)
+		return
+	}
+	if f.args == nil {
+		f.args = map[[2]int]*Text{}
+	}
+	at := [2]int{ev.Choice, ev.Index}
+	t := f.args[at]
+	if t == nil {
+		t = new(Text)
+		f.args[at] = t
+	}
+	*t = Join(*t, ev.Text)
+	if p.Custom {
+		p.Args = Raw(*t)
+	} else {
+		p.Args = Raw(t.String())
+	}
+}

@@ -1,0 +1,131 @@
+// Package sse owns server-sent events as model providers send them: cutting a
+// stream of bytes into events, and finding the name and data of one. It must
+// not know what the data means. Source: the event stream format of the HTML
+// standard, §9.2.
+package sse
+
+import (
+	"bytes"
+	"errors"
+)
+
+// MaxEvent bounds one event, in bytes.
+const MaxEvent = 1 << 20
+
+// ErrTooLarge is returned for an event larger than MaxEvent.
+var ErrTooLarge = errors.New("an event of the stream is larger than 1 MiB")
+
+// Splitter cuts a stream into events. It copies only events that are torn
+// over two reads.
+type Splitter struct {
+	pending []byte
+}
+
+// Reset readies the splitter for another stream, keeping its memory if that is
+// small.
+func (s *Splitter) Reset() {
+	s.pending = s.pending[:0]
+	if cap(s.pending) > 16<<10 {
+		s.pending = nil
+	}
+}
+
+// Feed takes what arrived and calls event for each event that is complete.
+func (s *Splitter) Feed(p []byte, event func([]byte) error) error {
+	data, from := p, 0
+	if len(s.pending) > 0 {
+		// The end of an event may lie on the seam.
+		from = max(0, len(s.pending)-3)
+		s.pending = append(s.pending, p...)
+		data = s.pending
+	}
+	start := 0
+	for {
+		end := EventEnd(data, from)
+		if end < 0 {
+			break
+		}
+		if err := event(data[start:end]); err != nil {
+			return err
+		}
+		start, from = end, end
+	}
+	s.pending = append(s.pending[:0], data[start:]...)
+	if len(s.pending) > MaxEvent {
+		return ErrTooLarge
+	}
+	return nil
+}
+
+// Rest is what came after the last complete event.
+func (s *Splitter) Rest() []byte { return s.pending }
+
+// EventEnd finds where the event ends that is open at from: after an empty
+// line; -1 when it is not all there.
+func EventEnd(b []byte, from int) int {
+	for i := from; ; {
+		n := bytes.IndexByte(b[i:], '\n')
+		if n < 0 {
+			return -1
+		}
+		i += n + 1
+		switch {
+		case i < len(b) && b[i] == '\n':
+			return i + 1
+		case i+1 < len(b) && b[i] == '\r' && b[i+1] == '\n':
+			return i + 2
+		}
+	}
+}
+
+// Parse gives the name and the data of an event. One line of data, as everybody
+// sends it, is not copied; more lines are joined as the standard says. ok is
+// false for events without data, such as comments.
+func Parse(ev []byte) (name string, data []byte, ok bool) {
+	lines := 0
+	for rest := ev; len(rest) > 0; {
+		line := rest
+		if n := bytes.IndexByte(rest, '\n'); n >= 0 {
+			line, rest = rest[:n], rest[n+1:]
+		} else {
+			rest = nil
+		}
+		line = bytes.TrimSuffix(line, []byte{'\r'})
+		if v, found := bytes.CutPrefix(line, []byte("event:")); found {
+			name = known(bytes.TrimSpace(v))
+			continue
+		}
+		v, found := bytes.CutPrefix(line, []byte("data:"))
+		if !found {
+			continue
+		}
+		v = bytes.TrimPrefix(v, []byte{' '})
+		if lines++; lines == 1 {
+			data = v
+		} else {
+			data = append(append(append([]byte(nil), data...), '\n'), v...)
+		}
+	}
+	data = bytes.TrimSpace(data)
+	return name, data, lines > 0 && len(data) > 0
+}
+
+// names are events that come often: their names cost no allocation.
+var names = map[string]string{}
+
+func init() {
+	for _, n := range []string{
+		"message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "ping", "error",
+		"response.output_text.delta", "response.reasoning_text.delta", "response.reasoning_summary_text.delta", "response.function_call_arguments.delta",
+		"message",
+	} {
+		names[n] = n
+	}
+}
+
+func known(b []byte) string {
+	if n, ok := names[string(b)]; ok {
+		return n
+	}
+	return string(b)
+}
