@@ -81,7 +81,7 @@ func EventEnd(b []byte, from int) int {
 // Parse gives the name and the data of an event. One line of data, as everybody
 // sends it, is not copied; more lines are joined as the standard says. ok is
 // false for events without data, such as comments.
-func Parse(ev []byte) (name string, data []byte, ok bool) {
+func Parse(ev []byte) (name, data []byte, ok bool) {
 	lines := 0
 	for rest := ev; len(rest) > 0; {
 		line := rest
@@ -92,7 +92,7 @@ func Parse(ev []byte) (name string, data []byte, ok bool) {
 		}
 		line = bytes.TrimSuffix(line, []byte{'\r'})
 		if v, found := bytes.CutPrefix(line, []byte("event:")); found {
-			name = known(bytes.TrimSpace(v))
+			name = bytes.TrimSpace(v)
 			continue
 		}
 		v, found := bytes.CutPrefix(line, []byte("data:"))
@@ -108,24 +108,4 @@ func Parse(ev []byte) (name string, data []byte, ok bool) {
 	}
 	data = bytes.TrimSpace(data)
 	return name, data, lines > 0 && len(data) > 0
-}
-
-// names are events that come often: their names cost no allocation.
-var names = map[string]string{}
-
-func init() {
-	for _, n := range []string{
-		"message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "ping", "error",
-		"response.output_text.delta", "response.reasoning_text.delta", "response.reasoning_summary_text.delta", "response.function_call_arguments.delta",
-		"message",
-	} {
-		names[n] = n
-	}
-}
-
-func known(b []byte) string {
-	if n, ok := names[string(b)]; ok {
-		return n
-	}
-	return string(b)
 }

@@ -69,7 +69,7 @@ type Emit func(*Event) error
 type Reader interface {
 	// Read takes one event of the wire: its name, if the dialect has those,
 	// and its data.
-	Read(name string, data []byte, emit Emit) error
+	Read(name, data []byte, emit Emit) error
 	// End is called when the connection ended; it gives a fault when the
 	// stream was not complete.
 	End(emit Emit) error
