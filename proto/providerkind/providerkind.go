@@ -1,0 +1,127 @@
+// Package providerkind owns what is known of model providers, as data: where
+// each is, how it takes its secret, which wire format it speaks, and what
+// differs from the format's own. Adding a provider is a row here and a page in
+// docs/providers. It must not know how a format is read or written, nor what a
+// provider's models cost (that is the catalogue).
+package providerkind
+
+// Dialects of chat that providers speak.
+const (
+	OpenAIChat = "openai-chat"
+	Anthropic  = "anthropic-messages"
+	Gemini     = "gemini"
+)
+
+// Dialects lists them.
+func Dialects() []string { return []string{OpenAIChat, Anthropic, Gemini} }
+
+// ValidDialect reports whether providers can speak it.
+func ValidDialect(name string) bool {
+	for _, d := range Dialects() {
+		if d == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Auth is how a provider takes its secret.
+type Auth struct {
+	// Header that carries it; empty means Authorization: Bearer.
+	Header string
+	// None says that no secret is needed.
+	None bool
+}
+
+// Kind is one provider.
+type Kind struct {
+	// Name in credentials and in the catalogue.
+	Name string
+	// Label for people.
+	Label string
+	// BaseURL up to and including the version; empty where each tenant has its
+	// own.
+	BaseURL string
+	// Example of a base URL, where BaseURL is empty.
+	Example string
+	// Dialect is what it speaks by default.
+	Dialect string
+	Auth    Auth
+	// Quirks is where an OpenAI-compatible provider differs from OpenAI.
+	Quirks Quirks
+	// Local providers run beside the data plane, on the tenant's or operator's
+	// own machines.
+	Local bool
+	// Docs is where the provider documents its API.
+	Docs string
+}
+
+// Quirks are the ways in which OpenAI-compatible providers differ from OpenAI.
+// The zero value is OpenAI itself. A request that passes unchanged, because
+// its caller speaks the dialect too, is the caller's own business: quirks
+// apply where Tollgate writes the request.
+type Quirks struct {
+	// MaxTokens: knows max_tokens and not max_completion_tokens.
+	MaxTokens bool
+	// NoDeveloper: knows system messages only.
+	NoDeveloper bool
+	// NoStreamOptions: refuses stream_options; reports usage without.
+	NoStreamOptions bool
+	// NoParallel: refuses parallel_tool_calls.
+	NoParallel bool
+	// NoSchema: knows response_format json_object and not json_schema.
+	NoSchema bool
+	// NoStrict: refuses strict in tools.
+	NoStrict bool
+	// NoUser: refuses user.
+	NoUser bool
+	// NoName: refuses name in messages.
+	NoName bool
+	// NoSeed: refuses seed; RandomSeed: calls it random_seed.
+	NoSeed, RandomSeed bool
+	// NoN: gives one answer only.
+	NoN bool
+	// NoLogProbs: refuses logprobs.
+	NoLogProbs bool
+	// NoPenalties: refuses frequency_penalty and presence_penalty.
+	NoPenalties bool
+	// AnyAsRequired: calls tool_choice "required" "any".
+	AnyAsRequired bool
+	// NoEffort: refuses reasoning_effort.
+	NoEffort bool
+	// Thinking: takes thinking {type: enabled | disabled} in place of effort.
+	Thinking bool
+	// ReasoningObject: takes reasoning {effort, max_tokens} in place of
+	// reasoning_effort.
+	ReasoningObject bool
+	// EchoReasoning: wants reasoning_content of earlier turns back.
+	EchoReasoning bool
+}
+
+// Custom is the name for endpoints of a provider that no row knows.
+const Custom = "custom"
+
+// Demo is the built-in provider: it has no address.
+const Demo = "demo"
+
+// Find gives the row of a provider; ok is false when there is none, and the
+// row is then that of a custom provider.
+func Find(name string) (k *Kind, ok bool) {
+	for i := range kinds {
+		if kinds[i].Name == name {
+			return &kinds[i], true
+		}
+	}
+	return &kinds[len(kinds)-1], false
+}
+
+// All lists the providers that people can choose, by label, custom ones last.
+func All() []Kind {
+	out := make([]Kind, 0, len(kinds))
+	for _, k := range kinds {
+		if k.Name != Demo {
+			out = append(out, k)
+		}
+	}
+	return out
+}
