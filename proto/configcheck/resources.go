@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tollgate/tollgate/proto/id"
+	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
 
@@ -87,6 +88,9 @@ func checkCredential(c *configv1.Credential) error {
 		if err := CheckBaseURL(c.GetBaseUrl()); err != nil {
 			return err
 		}
+	}
+	if c.GetDialect() != "" && !providerkind.ValidDialect(c.GetDialect()) {
+		return errorf("dialect", "%q is not a dialect that providers can be spoken to in", c.GetDialect())
 	}
 	if err := checkAuth(c); err != nil {
 		return err
@@ -207,6 +211,9 @@ func checkRoute(r *configv1.Route) error {
 		if !canonical(id.Model, t.GetModelId()) {
 			return errorf(fmt.Sprintf("targets[%d].model_id", i), "is not a model id")
 		}
+	}
+	if _, known := configv1.OnLoss_name[int32(r.GetOnLoss())]; !known {
+		return errorf("on_loss", "%d is not a choice", r.GetOnLoss())
 	}
 	return nil
 }

@@ -3,7 +3,9 @@ package tenantconfig
 import (
 	"strings"
 
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	"google.golang.org/protobuf/proto"
 )
@@ -29,6 +31,7 @@ func newCatalog(entries map[string]catalogEntry) *catalog {
 			Name: name, ID: id, BuiltIn: true, CommittedAtUnix: e.committed / 1e9,
 			Targets: []Target{{
 				ModelID: id, Provider: e.model.GetProvider(), ProviderModel: name,
+				Kind: kindOf(e.model.GetProvider()), Dialect: canon.OpenAIChat,
 				AuthStyle:  configv1.AuthStyle_AUTH_STYLE_NONE,
 				CostPrices: e.model.GetCostPrices(), SellPrices: e.model.GetSellPrices(),
 				UnknownPrice: configv1.UnknownPrice_UNKNOWN_PRICE_BLOCK,
@@ -128,12 +131,19 @@ func (k *compiler) addRoutes(c *Compiled, routes []int) {
 			continue
 		}
 		newest[m.GetName()] = r.revision
-		route := &Route{Name: m.GetName(), ID: m.GetId(), CommittedAtUnix: r.committed / 1e9, Targets: make([]Target, len(m.GetTargets()))}
+		route := &Route{Name: m.GetName(), ID: m.GetId(), CommittedAtUnix: r.committed / 1e9,
+			RefuseLoss: m.GetOnLoss() == configv1.OnLoss_ON_LOSS_REFUSE, Targets: make([]Target, len(m.GetTargets()))}
 		for j, t := range m.GetTargets() {
 			route.Targets[j] = k.target(t.GetModelId())
 		}
 		c.routes[route.Name] = route
 	}
+}
+
+// kindOf gives the row of a provider, that of a custom one for unknown names.
+func kindOf(provider string) *providerkind.Kind {
+	k, _ := providerkind.Find(provider)
+	return k
 }
 
 func (k *compiler) target(modelID string) Target {
@@ -159,6 +169,10 @@ func (k *compiler) target(modelID string) Target {
 		return t
 	}
 	t.Provider, t.BaseURL = cred.GetProvider(), cred.baseURL
+	t.Kind, t.Dialect = kindOf(t.Provider), canon.Dialect(cred.GetDialect())
+	if t.Dialect == "" {
+		t.Dialect = canon.OpenAIChat
+	}
 	t.AuthStyle, t.AuthHeader = cred.GetAuthStyle(), cred.GetAuthHeader()
 	t.ConnectTimeoutMs, t.FirstByteTimeoutMs, t.IdleTimeoutMs = cred.GetConnectTimeoutMs(), cred.GetFirstByteTimeoutMs(), cred.GetIdleTimeoutMs()
 	if cred.opened.err != nil {

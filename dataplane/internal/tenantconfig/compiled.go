@@ -5,7 +5,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
 
@@ -87,6 +89,9 @@ type Route struct {
 	CommittedAtUnix int64
 	// Targets in order; at least one.
 	Targets []Target
+	// RefuseLoss says that a call is refused rather than stripped of what the
+	// target's dialect cannot express.
+	RefuseLoss bool
 }
 
 // Target is one thing to call, with all that the call needs.
@@ -95,8 +100,12 @@ type Target struct {
 	// missing, or its credential does not open.
 	Fault *fault.Fault
 
-	ModelID       string
-	Provider      string
+	ModelID  string
+	Provider string
+	// Kind is what is known of the provider; never nil without a Fault.
+	Kind *providerkind.Kind
+	// Dialect is the wire format that the endpoint speaks.
+	Dialect       canon.Dialect
 	ProviderModel string
 	CredentialID  string
 	BaseURL       string

@@ -257,6 +257,59 @@ func (UnknownPrice) EnumDescriptor() ([]byte, []int) {
 	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
+// OnLoss is what happens to what cannot be translated.
+type OnLoss int32
+
+const (
+	// As ON_LOSS_DROP.
+	OnLoss_ON_LOSS_UNSPECIFIED OnLoss = 0
+	// The field is left out and named in a warning header.
+	OnLoss_ON_LOSS_DROP OnLoss = 1
+	// The call is refused.
+	OnLoss_ON_LOSS_REFUSE OnLoss = 2
+)
+
+// Enum value maps for OnLoss.
+var (
+	OnLoss_name = map[int32]string{
+		0: "ON_LOSS_UNSPECIFIED",
+		1: "ON_LOSS_DROP",
+		2: "ON_LOSS_REFUSE",
+	}
+	OnLoss_value = map[string]int32{
+		"ON_LOSS_UNSPECIFIED": 0,
+		"ON_LOSS_DROP":        1,
+		"ON_LOSS_REFUSE":      2,
+	}
+)
+
+func (x OnLoss) Enum() *OnLoss {
+	p := new(OnLoss)
+	*p = x
+	return p
+}
+
+func (x OnLoss) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnLoss) Descriptor() protoreflect.EnumDescriptor {
+	return file_tollgate_config_v1_config_proto_enumTypes[4].Descriptor()
+}
+
+func (OnLoss) Type() protoreflect.EnumType {
+	return &file_tollgate_config_v1_config_proto_enumTypes[4]
+}
+
+func (x OnLoss) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnLoss.Descriptor instead.
+func (OnLoss) EnumDescriptor() ([]byte, []int) {
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{4}
+}
+
 // Envelope carries one resource at one revision, or says that it is gone.
 type Envelope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -555,8 +608,11 @@ type Credential struct {
 	ConnectTimeoutMs   uint32 `protobuf:"varint,7,opt,name=connect_timeout_ms,json=connectTimeoutMs,proto3" json:"connect_timeout_ms,omitempty"`
 	FirstByteTimeoutMs uint32 `protobuf:"varint,8,opt,name=first_byte_timeout_ms,json=firstByteTimeoutMs,proto3" json:"first_byte_timeout_ms,omitempty"`
 	IdleTimeoutMs      uint32 `protobuf:"varint,9,opt,name=idle_timeout_ms,json=idleTimeoutMs,proto3" json:"idle_timeout_ms,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Wire format that the endpoint speaks, a name of package providerkind;
+	// empty means "openai-chat".
+	Dialect       string `protobuf:"bytes,10,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Credential) Reset() {
@@ -650,6 +706,13 @@ func (x *Credential) GetIdleTimeoutMs() uint32 {
 		return x.IdleTimeoutMs
 	}
 	return 0
+}
+
+func (x *Credential) GetDialect() string {
+	if x != nil {
+		return x.Dialect
+	}
+	return ""
 }
 
 // Price of one model from a moment on, in nano-dollars (1e-9 USD) per million
@@ -878,7 +941,10 @@ type Route struct {
 	// What callers put into "model".
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Targets in order; this version uses the first.
-	Targets       []*Target `protobuf:"bytes,3,rep,name=targets,proto3" json:"targets,omitempty"`
+	Targets []*Target `protobuf:"bytes,3,rep,name=targets,proto3" json:"targets,omitempty"`
+	// What happens to fields of a request that the target's dialect cannot
+	// express.
+	OnLoss        OnLoss `protobuf:"varint,4,opt,name=on_loss,json=onLoss,proto3,enum=tollgate.config.v1.OnLoss" json:"on_loss,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -932,6 +998,13 @@ func (x *Route) GetTargets() []*Target {
 		return x.Targets
 	}
 	return nil
+}
+
+func (x *Route) GetOnLoss() OnLoss {
+	if x != nil {
+		return x.OnLoss
+	}
+	return OnLoss_ON_LOSS_UNSPECIFIED
 }
 
 // Target is one thing that a route can call.
@@ -1188,7 +1261,7 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"\x19previous_valid_until_unix\x18\x05 \x01(\x03R\x16previousValidUntilUnix\x12&\n" +
 	"\x0fexpires_at_unix\x18\x06 \x01(\x03R\rexpiresAtUnix\x12\x18\n" +
 	"\arevoked\x18\a \x01(\bR\arevoked\x12%\n" +
-	"\x0eallowed_routes\x18\b \x03(\tR\rallowedRoutes\"\xe0\x02\n" +
+	"\x0eallowed_routes\x18\b \x03(\tR\rallowedRoutes\"\xfa\x02\n" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
@@ -1201,7 +1274,9 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"\rsealed_secret\x18\x06 \x01(\fR\fsealedSecret\x12,\n" +
 	"\x12connect_timeout_ms\x18\a \x01(\rR\x10connectTimeoutMs\x121\n" +
 	"\x15first_byte_timeout_ms\x18\b \x01(\rR\x12firstByteTimeoutMs\x12&\n" +
-	"\x0fidle_timeout_ms\x18\t \x01(\rR\ridleTimeoutMs\"\xa4\x03\n" +
+	"\x0fidle_timeout_ms\x18\t \x01(\rR\ridleTimeoutMs\x12\x18\n" +
+	"\adialect\x18\n" +
+	" \x01(\tR\adialect\"\xa4\x03\n" +
 	"\x05Price\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x13effective_from_unix\x18\x02 \x01(\x03R\x11effectiveFromUnix\x12\x14\n" +
@@ -1234,11 +1309,12 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"costPrices\x12:\n" +
 	"\vsell_prices\x18\x06 \x03(\v2\x19.tollgate.config.v1.PriceR\n" +
 	"sellPrices\x12E\n" +
-	"\runknown_price\x18\a \x01(\x0e2 .tollgate.config.v1.UnknownPriceR\funknownPrice\"a\n" +
+	"\runknown_price\x18\a \x01(\x0e2 .tollgate.config.v1.UnknownPriceR\funknownPrice\"\x96\x01\n" +
 	"\x05Route\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x124\n" +
-	"\atargets\x18\x03 \x03(\v2\x1a.tollgate.config.v1.TargetR\atargets\"#\n" +
+	"\atargets\x18\x03 \x03(\v2\x1a.tollgate.config.v1.TargetR\atargets\x123\n" +
+	"\aon_loss\x18\x04 \x01(\x0e2\x1a.tollgate.config.v1.OnLossR\x06onLoss\"#\n" +
 	"\x06Target\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\"\x9b\x02\n" +
 	"\fCatalogModel\x12\x0e\n" +
@@ -1279,7 +1355,11 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"\fUnknownPrice\x12\x1d\n" +
 	"\x19UNKNOWN_PRICE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13UNKNOWN_PRICE_BLOCK\x10\x01\x12\x16\n" +
-	"\x12UNKNOWN_PRICE_ZERO\x10\x02B@Z>github.com/tollgate/tollgate/proto/tollgate/config/v1;configv1b\x06proto3"
+	"\x12UNKNOWN_PRICE_ZERO\x10\x02*G\n" +
+	"\x06OnLoss\x12\x17\n" +
+	"\x13ON_LOSS_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fON_LOSS_DROP\x10\x01\x12\x12\n" +
+	"\x0eON_LOSS_REFUSE\x10\x02B@Z>github.com/tollgate/tollgate/proto/tollgate/config/v1;configv1b\x06proto3"
 
 var (
 	file_tollgate_config_v1_config_proto_rawDescOnce sync.Once
@@ -1293,39 +1373,41 @@ func file_tollgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_tollgate_config_v1_config_proto_rawDescData
 }
 
-var file_tollgate_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_tollgate_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_tollgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_tollgate_config_v1_config_proto_goTypes = []any{
 	(Kind)(0),              // 0: tollgate.config.v1.Kind
 	(TenantStatus)(0),      // 1: tollgate.config.v1.TenantStatus
 	(AuthStyle)(0),         // 2: tollgate.config.v1.AuthStyle
 	(UnknownPrice)(0),      // 3: tollgate.config.v1.UnknownPrice
-	(*Envelope)(nil),       // 4: tollgate.config.v1.Envelope
-	(*Tenant)(nil),         // 5: tollgate.config.v1.Tenant
-	(*ApiKey)(nil),         // 6: tollgate.config.v1.ApiKey
-	(*Credential)(nil),     // 7: tollgate.config.v1.Credential
-	(*Price)(nil),          // 8: tollgate.config.v1.Price
-	(*Model)(nil),          // 9: tollgate.config.v1.Model
-	(*Route)(nil),          // 10: tollgate.config.v1.Route
-	(*Target)(nil),         // 11: tollgate.config.v1.Target
-	(*CatalogModel)(nil),   // 12: tollgate.config.v1.CatalogModel
-	(*SnapshotHeader)(nil), // 13: tollgate.config.v1.SnapshotHeader
+	(OnLoss)(0),            // 4: tollgate.config.v1.OnLoss
+	(*Envelope)(nil),       // 5: tollgate.config.v1.Envelope
+	(*Tenant)(nil),         // 6: tollgate.config.v1.Tenant
+	(*ApiKey)(nil),         // 7: tollgate.config.v1.ApiKey
+	(*Credential)(nil),     // 8: tollgate.config.v1.Credential
+	(*Price)(nil),          // 9: tollgate.config.v1.Price
+	(*Model)(nil),          // 10: tollgate.config.v1.Model
+	(*Route)(nil),          // 11: tollgate.config.v1.Route
+	(*Target)(nil),         // 12: tollgate.config.v1.Target
+	(*CatalogModel)(nil),   // 13: tollgate.config.v1.CatalogModel
+	(*SnapshotHeader)(nil), // 14: tollgate.config.v1.SnapshotHeader
 }
 var file_tollgate_config_v1_config_proto_depIdxs = []int32{
 	0,  // 0: tollgate.config.v1.Envelope.kind:type_name -> tollgate.config.v1.Kind
 	1,  // 1: tollgate.config.v1.Tenant.status:type_name -> tollgate.config.v1.TenantStatus
 	2,  // 2: tollgate.config.v1.Credential.auth_style:type_name -> tollgate.config.v1.AuthStyle
-	8,  // 3: tollgate.config.v1.Model.cost_prices:type_name -> tollgate.config.v1.Price
-	8,  // 4: tollgate.config.v1.Model.sell_prices:type_name -> tollgate.config.v1.Price
+	9,  // 3: tollgate.config.v1.Model.cost_prices:type_name -> tollgate.config.v1.Price
+	9,  // 4: tollgate.config.v1.Model.sell_prices:type_name -> tollgate.config.v1.Price
 	3,  // 5: tollgate.config.v1.Model.unknown_price:type_name -> tollgate.config.v1.UnknownPrice
-	11, // 6: tollgate.config.v1.Route.targets:type_name -> tollgate.config.v1.Target
-	8,  // 7: tollgate.config.v1.CatalogModel.cost_prices:type_name -> tollgate.config.v1.Price
-	8,  // 8: tollgate.config.v1.CatalogModel.sell_prices:type_name -> tollgate.config.v1.Price
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	12, // 6: tollgate.config.v1.Route.targets:type_name -> tollgate.config.v1.Target
+	4,  // 7: tollgate.config.v1.Route.on_loss:type_name -> tollgate.config.v1.OnLoss
+	9,  // 8: tollgate.config.v1.CatalogModel.cost_prices:type_name -> tollgate.config.v1.Price
+	9,  // 9: tollgate.config.v1.CatalogModel.sell_prices:type_name -> tollgate.config.v1.Price
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_tollgate_config_v1_config_proto_init() }
@@ -1339,7 +1421,7 @@ func file_tollgate_config_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tollgate_config_v1_config_proto_rawDesc), len(file_tollgate_config_v1_config_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
