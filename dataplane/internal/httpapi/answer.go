@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -154,6 +156,12 @@ func (c *call) facts(h http.Header) {
 	if f.PriceUnknown {
 		c.set(h, "X-Tollgate-Warning", "price_unknown")
 	}
+	if len(f.Lost) > 0 {
+		c.set(h, "X-Tollgate-Dropped", strings.Join(f.Lost, ", "))
+	}
+	if c.req.Dialect == canon.Anthropic {
+		c.set(h, "Request-Id", c.req.ID)
+	}
 	if c.s.draining.Load() {
 		c.set(h, "Connection", "close")
 	}
@@ -288,7 +296,7 @@ func (c *call) refuse(f *fault.Fault) {
 		// What is left of the request is not read.
 		h.Set("Connection", "close")
 	}
-	body := openai.AppendFault(nil, f, c.req.ID)
+	body := pipeline.AppendFault(c.req.Dialect, nil, f, c.req.ID)
 	c.set(h, "Content-Length", strconv.Itoa(len(body)))
 	http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(c.s.limits.WriteStall))
 	c.w.WriteHeader(f.HTTPStatus())

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/tollgate/tollgate/dataplane/internal/auth"
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
@@ -44,14 +45,14 @@ type call struct {
 }
 
 // handle makes the handler of an operation.
-func (s *Server) handle(op pipeline.Operation) echo.HandlerFunc {
+func (s *Server) handle(op pipeline.Operation, d canon.Dialect) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		c, _ := s.calls.Get().(*call)
 		if c == nil {
 			c = new(call)
 		}
 		c.s, c.w, c.r = s, ec.Response().Writer, ec.Request()
-		c.fill(op, ec)
+		c.fill(op, d, ec)
 		clean := c.serve()
 		c.release()
 		if clean {
@@ -63,21 +64,70 @@ func (s *Server) handle(op pipeline.Operation) echo.HandlerFunc {
 }
 
 // fill takes from the head of the request what the pipeline needs.
-func (c *call) fill(op pipeline.Operation, ec echo.Context) {
+func (c *call) fill(op pipeline.Operation, d canon.Dialect, ec echo.Context) {
 	h := c.r.Header
 	req := &c.req
 	req.Started = time.Now()
-	req.Operation = op
+	req.Operation, req.Dialect = op, d
 	req.ID = requestID(first(h, "X-Request-Id"))
 	req.TenantSlug = ec.Param("tenant")
-	if op == pipeline.Model {
+	req.Secret = auth.Secret(first(h, "Authorization"), first(h, "X-Api-Key"), first(h, "X-Goog-Api-Key"))
+	switch {
+	case d == canon.Gemini:
+		c.fillGemini(ec)
+	case op == pipeline.Model:
 		req.ModelID = ec.Param("*")
 	}
-	req.Secret = auth.Secret(first(h, "Authorization"), first(h, "X-Api-Key"), first(h, "X-Goog-Api-Key"))
+	if version := first(h, "Anthropic-Version"); version != "" {
+		// The paths of model lists are the same in both dialects.
+		req.Version, req.Beta, req.Dialect = version, first(h, "Anthropic-Beta"), messagesIfShared(op, d)
+	}
 	req.ClientIP = clientIP(c.r.RemoteAddr)
 	req.UserAgent = short(first(h, "User-Agent"))
 	req.Traceparent = first(h, "Traceparent")
 	req.Demo = first(h, "X-Tollgate-Demo")
+}
+
+// messagesIfShared is the dialect of a request that has Anthropic's version
+// header.
+func messagesIfShared(op pipeline.Operation, d canon.Dialect) canon.Dialect {
+	if d == canon.OpenAIChat && (op == pipeline.Models || op == pipeline.Model) {
+		return canon.Anthropic
+	}
+	return d
+}
+
+// fillGemini takes from the URL what Gemini's dialect keeps there:
+// models/{model}:{method}, alt=sse, and, of older clients, the key.
+func (c *call) fillGemini(ec echo.Context) {
+	req := &c.req
+	query := c.r.URL.Query()
+	if req.Secret == "" {
+		req.Secret = query.Get("key")
+	}
+	name := ec.Param("*")
+	if req.Operation != pipeline.Chat {
+		req.ModelID = name
+		return
+	}
+	model, method, _ := cutLast(name, ":")
+	req.URL.Model = model
+	switch method {
+	case "generateContent":
+	case "streamGenerateContent":
+		req.URL.Stream, req.URL.Array = true, query.Get("alt") != "sse"
+	case "countTokens":
+		req.Operation = pipeline.CountTokens
+	default:
+		req.Operation = pipeline.Unknown
+	}
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }
 
 // first finds a header by its canonical name.
@@ -149,6 +199,8 @@ func (c *call) serve() (clean bool) {
 	switch {
 	case open > int64(s.limits.InFlight):
 		f = fault.New(fault.Overloaded, "", nil)
+	case c.req.Operation == pipeline.Unknown:
+		f = fault.New(fault.UnknownPath, "", nil)
 	case headerSize(c.r) > s.limits.Headers:
 		f = fault.New(fault.HeadersTooLarge, "", nil)
 	default:

@@ -18,6 +18,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"golang.org/x/sync/errgroup"
 )
@@ -101,10 +102,10 @@ func New(cfg Config) *Server {
 func (s *Server) routes() {
 	e := s.echo
 	e.HTTPErrorHandler = s.fail
-	for _, base := range []string{"/v1", "/t/:tenant/v1"} {
-		e.POST(base+"/chat/completions", s.handle(pipeline.Chat))
-		e.GET(base+"/models", s.handle(pipeline.Models))
-		e.GET(base+"/models/*", s.handle(pipeline.Model))
+	for _, base := range []string{"", "/t/:tenant"} {
+		for _, r := range routes {
+			e.Add(r.method, base+r.path, s.handle(r.operation, r.dialect))
+		}
 	}
 	e.GET("/livez", func(c echo.Context) error { return health(c, true, "") })
 	e.GET("/readyz", func(c echo.Context) error {
@@ -117,6 +118,23 @@ func (s *Server) routes() {
 	if s.cfg.Metrics != nil {
 		e.GET("/metrics", echo.WrapHandler(s.cfg.Metrics))
 	}
+}
+
+// routes are what callers may call, each also below /t/{tenant}.
+var routes = []struct {
+	method, path string
+	operation    pipeline.Operation
+	dialect      canon.Dialect
+}{
+	{"POST", "/v1/chat/completions", pipeline.Chat, canon.OpenAIChat},
+	{"POST", "/v1/responses", pipeline.Chat, canon.Responses},
+	{"POST", "/v1/messages", pipeline.Chat, canon.Anthropic},
+	{"POST", "/v1/messages/count_tokens", pipeline.CountTokens, canon.Anthropic},
+	{"POST", "/v1beta/models/*", pipeline.Chat, canon.Gemini},
+	{"GET", "/v1/models", pipeline.Models, canon.OpenAIChat},
+	{"GET", "/v1/models/*", pipeline.Model, canon.OpenAIChat},
+	{"GET", "/v1beta/models", pipeline.Models, canon.Gemini},
+	{"GET", "/v1beta/models/*", pipeline.Model, canon.Gemini},
 }
 
 func health(c echo.Context, ok bool, why string) error {

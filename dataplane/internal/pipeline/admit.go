@@ -6,7 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/tollgate/tollgate/dataplane/internal/auth"
-	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -60,21 +60,21 @@ func (x *exchange) mayCall(route string) bool {
 
 // list answers what can be called with this key.
 func (x *exchange) list() error {
-	var models []openai.Model
+	var models []canon.Model
 	for _, r := range x.config.Routes() {
 		if x.mayCall(r.Name) && (x.req.Operation == Models || r.Name == x.req.ModelID) {
-			models = append(models, openai.Model{ID: r.Name, OwnedBy: r.Provider, Created: r.CreatedAtUnix})
+			models = append(models, canon.Model{ID: r.Name, OwnedBy: r.Provider, Created: r.CreatedAtUnix})
 		}
 	}
 	if x.req.Operation == Models {
-		x.plain = openai.AppendModels(nil, models)
+		x.plain = wireOf(x.req.Dialect).models(nil, models)
 		return nil
 	}
 	x.req.Facts.Route = x.req.ModelID
 	if len(models) == 0 {
 		return fault.New(fault.ModelNotFound, "", nil).WithParam("model")
 	}
-	x.plain = openai.AppendModel(nil, models[0])
+	x.plain = wireOf(x.req.Dialect).model(nil, models[0])
 	return nil
 }
 
@@ -85,10 +85,11 @@ func (x *exchange) read() error {
 		return err
 	}
 	x.body = body
-	if f := x.chat.Read(body); f != nil {
+	x.from = wireOf(x.req.Dialect)
+	if f := x.peek.Read(body, x.from.shape); f != nil {
 		return f
 	}
-	x.streamed = x.chat.Stream
+	x.streamed = x.peek.Stream || x.req.URL.Stream
 	return nil
 }
 
@@ -97,18 +98,22 @@ const maxRouteShown = 128
 
 // route finds what the model's name stands for, and its price.
 func (x *exchange) route() error {
-	name := x.chat.Model()
-	// The map only compares the bytes.
-	rt, ok := x.config.Route(unsafe.String(unsafe.SliceData(name), len(name)))
+	name := x.req.URL.Model
+	if b := x.peek.Model(); len(b) > 0 {
+		// The map only compares the bytes, which stay as long as the request.
+		name = unsafe.String(unsafe.SliceData(b), len(b))
+	}
+	rt, ok := x.config.Route(name)
 	if !ok {
-		rt, ok = x.demoRoute(string(name))
+		rt, ok = x.demoRoute(name)
 	}
 	if !ok {
-		shown := strings.ToValidUTF8(string(name[:min(len(name), maxRouteShown)]), "\uFFFD")
+		shown := strings.ToValidUTF8(strings.Clone(name[:min(len(name), maxRouteShown)]), "\uFFFD")
 		x.req.Facts.Route = shown
 		return fault.Newf(fault.ModelNotFound, "No route is named %q.", shown).WithParam("model")
 	}
 	x.rt, x.target = rt, &rt.Targets[0]
+	x.to = wireOf(x.target.Dialect)
 	x.req.Facts.Route = rt.Name
 	if !x.mayCall(rt.Name) {
 		return fault.New(fault.ModelNotAllowed, "", nil).WithParam("model")
@@ -131,7 +136,7 @@ func (x *exchange) demoRoute(name string) (*routeOf, bool) {
 	if !ok || rt.Targets[0].Provider != demo.Name {
 		return nil, false
 	}
-	x.suffix = suffix
+	x.suffix = strings.Clone(suffix)
 	return rt, true
 }
 
@@ -169,7 +174,7 @@ func (x *exchange) admit() error {
 		ModelID:           t.ModelID,
 		Cost:              x.costPrice,
 		Sell:              x.sellPrice,
-		InputTokens:       int64(len(x.chat.Messages())+3) / 4,
+		InputTokens:       int64(len(x.peek.Prompt())+len(x.peek.Context())+3) / 4,
 		StartedAtUnixNano: x.req.Started.UnixNano(),
 		ConfigRevision:    x.req.Facts.Revision,
 		Streamed:          x.streamed,

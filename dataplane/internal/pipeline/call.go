@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
 	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
@@ -47,12 +47,14 @@ func (x *exchange) provider() error {
 // send makes the call, up to the head of the answer.
 func (x *exchange) send() error {
 	t := x.target
-	x.quoted = openai.AppendQuoted(x.quoted, t.ProviderModel)
-	pieces := x.chat.Pieces(x.pieces[:0], x.quoted)
+	body, err := x.outgoing()
+	if err != nil {
+		return err
+	}
 	if t.Provider == demo.Name {
 		x.call.Sent = true
 		r, err := demo.Do(&demo.Call{
-			Body: bytes.Join(pieces, nil), Suffix: x.suffix, Header: x.req.Demo, Cancel: &x.req.Cancel,
+			Body: bytes.Join(body, nil), Suffix: x.suffix, Header: x.req.Demo, Cancel: &x.req.Cancel,
 		})
 		if err == nil {
 			x.answer = r
@@ -65,9 +67,10 @@ func (x *exchange) send() error {
 	}
 	x.call = provider.Call{
 		Endpoint:    endpoint,
-		Path:        "/chat/completions",
+		Path:        x.to.path(t.ProviderModel, x.streamed),
+		Headers:     x.to.headers(x),
 		Traceparent: x.req.Traceparent,
-		Body:        pieces,
+		Body:        body,
 		Stream:      x.streamed,
 		Connect:     time.Duration(t.ConnectTimeoutMs) * time.Millisecond,
 		FirstByte:   time.Duration(t.FirstByteTimeoutMs) * time.Millisecond,
@@ -86,6 +89,16 @@ func (x *exchange) send() error {
 	}
 	x.answer = &x.response
 	return nil
+}
+
+// outgoing is the body for the provider: the caller's own with a few edits, or
+// a translation.
+func (x *exchange) outgoing() ([][]byte, error) {
+	if x.translates() {
+		return x.translate()
+	}
+	x.quoted = canon.AppendQuoted(x.quoted, x.target.ProviderModel)
+	return x.peek.Pieces(x.pieces[:0], x.quoted), nil
 }
 
 // receive looks at the head of the answer and takes in the body.
@@ -114,7 +127,7 @@ func (x *exchange) refused(status int) error {
 	if err != nil {
 		body = nil
 	}
-	f := openai.ProviderFault(status, body, x.target.Secret.Reveal())
+	f := x.to.format.ReadRefusal(status, body, x.target.Secret.Reveal())
 	if f.HTTPStatus() == 429 || f.HTTPStatus() == 503 {
 		x.req.Facts.RetryAfter, x.req.Facts.RetryAfterMS = x.answer.RetryAfter()
 	}
@@ -129,18 +142,16 @@ func (x *exchange) whole() error {
 	if err != nil {
 		return err
 	}
-	if err := x.summary.ReadPlain(body); err != nil {
+	if x.plain, err = x.readWhole(body); err != nil {
 		x.answered = false
-		return err
 	}
-	x.plain = body
-	return nil
+	return err
 }
 
 // relay passes a stream on as it arrives: what was read together is written
 // together, and nothing waits for more.
 func (x *exchange) relay() error {
-	x.stream.Reset(x.chat.HideUsage(), &x.text)
+	feed, end := x.watch()
 	network := x.answer == upstream(&x.response)
 	if network {
 		x.call.BeforeWait = x.pass
@@ -148,16 +159,16 @@ func (x *exchange) relay() error {
 	for {
 		p, err := x.answer.Next()
 		if err == io.EOF {
-			return x.stream.End()
+			return end()
 		}
 		if err != nil {
 			return err
 		}
-		err = x.stream.Feed(p, x.out)
+		err = feed(p, x.out)
 		if err == nil && !network {
 			err = x.flush()
 		}
-		if err != nil || x.stream.Done {
+		if err != nil || x.done() {
 			return err
 		}
 	}
@@ -170,7 +181,7 @@ func (x *exchange) flush() error {
 		return nil
 	}
 	x.wrote = false
-	x.admission.Progress(int64(x.stream.Answer.TextBytes))
+	x.admission.Progress(int64(x.textBytes()))
 	if err := x.caller.Flush(); err != nil {
 		return x.left(err)
 	}
@@ -183,7 +194,7 @@ func (x *exchange) forward(p []byte) error {
 	if !x.begun {
 		x.first = time.Since(x.req.Started)
 		x.begun = true
-		x.caller.Begin(200, EventStream, -1)
+		x.caller.Begin(200, x.streamType(), -1)
 	}
 	x.wrote = true
 	if err := x.caller.Write(p); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/peek"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -40,8 +41,10 @@ type exchange struct {
 	key    tenantconfig.Key
 	config *tenantconfig.Compiled
 
-	body      []byte
-	chat      openai.Request
+	body []byte
+	peek peek.Request
+	// from is the caller's dialect, to the target's.
+	from, to  *wire
 	rt        *tenantconfig.Route
 	target    *tenantconfig.Target
 	suffix    string
@@ -59,11 +62,16 @@ type exchange struct {
 	answered bool
 	streamed bool
 	plain    []byte
-	summary  openai.Answer
-	stream   openai.Stream
-	text     []byte
-	wrote    bool
-	scratch  []byte
+	// Of answers that pass as chat completions, by far the most: read without
+	// taking them apart.
+	summary openai.Answer
+	stream  openai.Stream
+	// Of all others.
+	translation translation
+	follow      *follower
+	text        []byte
+	wrote       bool
+	scratch     []byte
 	// out is forward as a function value, made once.
 	out func([]byte) error
 	// pass is flush as a function value.
@@ -100,7 +108,9 @@ func (x *exchange) reset() {
 	x.p, x.req, x.caller, x.i = nil, nil, nil, 0
 	x.fault, x.gone, x.begun = nil, false, false
 	x.key, x.config = tenantconfig.Key{}, nil
-	x.body, x.chat = nil, openai.Request{}
+	x.body, x.peek, x.from, x.to = nil, peek.Request{}, nil, nil
+	x.translation.reset()
+	x.follow = nil
 	x.rt, x.target, x.suffix, x.costPrice, x.sellPrice, x.admission = nil, nil, "", nil, nil, nil
 	x.call, x.answer = provider.Call{}, nil
 	clear(x.pieces[:])

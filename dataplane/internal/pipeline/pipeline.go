@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,13 +87,17 @@ type step struct {
 	run  func(*exchange) error
 	// always says that the step runs also after another one failed.
 	always bool
-	// only names the operation the step is for; empty means all.
-	only Operation
+	// only names the operations the step is for; nil means all.
+	only []Operation
 }
 
 // steps is the life of a request, in order. The first error ends it, but for
 // the steps that always run.
 func steps() []step {
+	lists := []Operation{Models, Model}
+	counts := []Operation{CountTokens}
+	calls := []Operation{Chat}
+	bodies := []Operation{Chat, CountTokens}
 	return []step{
 		// First of all who asks: nothing else is done for strangers, not even
 		// reading their body.
@@ -101,19 +106,20 @@ func steps() []step {
 		// request: no change while it runs can mix two configs.
 		{name: "pin", run: (*exchange).pin},
 		// The list of models needs no more than that.
-		{name: "list", run: (*exchange).list, only: Models},
-		{name: "list", run: (*exchange).list, only: Model},
+		{name: "list", run: (*exchange).list, only: lists},
 		// Reading comes before admission, since only the body says what is
 		// asked for and about how large it is.
-		{name: "read", run: (*exchange).read, only: Chat},
+		{name: "read", run: (*exchange).read, only: bodies},
 		// Which provider and at what price: before admission too, because the
 		// spool's record must tell what an interrupted request costs.
-		{name: "route", run: (*exchange).route, only: Chat},
+		{name: "route", run: (*exchange).route, only: bodies},
+		// Counting a prompt's tokens calls nobody and costs nothing.
+		{name: "count", run: (*exchange).countPrompt, only: counts},
 		// From here on the request is on record: whatever happens now, even the
 		// death of the process, an event leaves.
-		{name: "admit", run: (*exchange).admit, only: Chat},
+		{name: "admit", run: (*exchange).admit, only: calls},
 		// The call, streamed to the caller as it arrives, but for its end.
-		{name: "provider", run: (*exchange).provider, only: Chat},
+		{name: "provider", run: (*exchange).provider, only: calls},
 		// Tokens and money, from what the provider reported or from a count.
 		{name: "settle", run: (*exchange).settle, always: true},
 		// The event goes to the spool before the last byte goes to the caller:
@@ -168,7 +174,7 @@ func (x *exchange) run(i int) {
 	}()
 	for x.i = i; x.i < len(x.p.steps); x.i++ {
 		s := &x.p.steps[x.i]
-		if (x.fault != nil || x.gone) && !s.always || s.only != "" && s.only != x.req.Operation {
+		if (x.fault != nil || x.gone) && !s.always || s.only != nil && !slices.Contains(s.only, x.req.Operation) {
 			continue
 		}
 		if err := s.run(x); err != nil {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"time"
 
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/proto/money"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
@@ -13,9 +14,12 @@ type Operation string
 
 // Operations.
 const (
-	Chat   Operation = "chat"
-	Models Operation = "models"
-	Model  Operation = "model"
+	Chat        Operation = "chat"
+	CountTokens Operation = "count_tokens"
+	Models      Operation = "models"
+	Model       Operation = "model"
+	// Unknown is what a path of a known form asks for in vain.
+	Unknown Operation = "unknown"
 )
 
 // Request is what the front knows of a request before its body is read, and
@@ -23,6 +27,13 @@ const (
 type Request struct {
 	ID        string
 	Operation Operation
+	// Dialect is the one that the caller speaks.
+	Dialect canon.Dialect
+	// URL holds what a dialect keeps in its path and query in place of the
+	// body.
+	URL URLFields
+	// Version and Beta are the headers of Anthropic's dialect.
+	Version, Beta string
 	// TenantSlug is the tenant that the path names; empty when it names none.
 	TenantSlug string
 	// Secret is the caller's key, wherever it stood.
@@ -43,6 +54,14 @@ type Request struct {
 	Facts Facts
 }
 
+// URLFields are the parts of a request that Gemini's dialect has in its URL.
+type URLFields struct {
+	Model  string
+	Stream bool
+	// Array says that a stream is written as a JSON array, not as events.
+	Array bool
+}
+
 // Facts are what a gateway adds to an answer.
 type Facts struct {
 	TenantID string
@@ -56,6 +75,8 @@ type Facts struct {
 	Cost      money.Nano
 	CostKnown bool
 	Revision  uint64
+	// Lost are the fields of the request that its provider was not told.
+	Lost []string
 	// PriceUnknown warns that the call counts as free for want of a price.
 	PriceUnknown bool
 	Outcome      usagev1.Outcome

@@ -68,16 +68,10 @@ func (x *exchange) count() (estimated bool) {
 	if !x.billable() {
 		return false
 	}
-	u := &x.summary.Usage
-	if x.streamed {
-		u = &x.stream.Answer.Usage
-	}
-	if u.Reported {
-		u.Tokens(&x.tokens)
+	if x.reported() {
 		return false
 	}
-	prompt, size := openai.PromptText(x.chat.Messages())
-	x.tokens.Input = x.p.counter.Tokens(prompt, size)
+	x.tokens.Input = x.promptTokens()
 	if x.answered {
 		text, size := x.answerText()
 		x.tokens.Output = x.p.counter.Tokens(openai.Plain(text), size)
@@ -85,19 +79,20 @@ func (x *exchange) count() (estimated bool) {
 	return true
 }
 
-// answerText is the text that the provider sent.
-func (x *exchange) answerText() (text []byte, size int) {
-	if x.streamed {
-		return x.text, x.stream.Answer.TextBytes
+// countPrompt answers how many tokens a prompt has, by our own count.
+func (x *exchange) countPrompt() error {
+	x.plain = x.from.tokens(nil, x.promptTokens())
+	return nil
+}
+
+func (x *exchange) promptTokens() int64 {
+	prompt, size := openai.PromptText(x.peek.Prompt())
+	n := x.p.counter.Tokens(prompt, size)
+	if context := x.peek.Context(); len(context) > 0 {
+		prompt, size = openai.PromptText(context)
+		n += x.p.counter.Tokens(prompt, size)
 	}
-	if x.plain == nil {
-		return nil, 0
-	}
-	again := openai.Answer{Text: &x.text}
-	if again.ReadPlain(x.plain) != nil {
-		return nil, 0
-	}
-	return x.text, again.TextBytes
+	return n
 }
 
 // meter hands the event to the spool. Strangers have no tenant to record for.
@@ -182,7 +177,7 @@ func (x *exchange) reply() error {
 	case x.gone || x.fault != nil && !x.begun:
 		return nil
 	case x.fault != nil:
-		x.scratch = openai.AppendFaultEvent(x.scratch[:0], x.fault, x.req.ID)
+		x.scratch = x.callerFormat().AppendFaultEvent(x.scratch[:0], x.fault, x.req.ID)
 		if x.caller.Write(x.scratch) != nil {
 			x.gone = true
 		}
@@ -199,14 +194,14 @@ func (x *exchange) reply() error {
 }
 
 func (x *exchange) replyStream() error {
-	if tail := x.stream.Tail(); len(tail) > 0 {
+	if tail := x.tail(); len(tail) > 0 {
 		if err := x.forward(tail); err != nil {
 			return err
 		}
 	}
 	if !x.begun {
 		x.begun = true
-		x.caller.Begin(200, EventStream, -1)
+		x.caller.Begin(200, x.streamType(), -1)
 	}
 	if x.answer == upstream(&x.response) && !x.response.EndAtHand() {
 		// The provider's last chunk is on its way: the caller has its answer

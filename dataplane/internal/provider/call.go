@@ -135,6 +135,7 @@ func appendHead(b []byte, call *Call, size int) []byte {
 	b = append(b, call.Endpoint.start...)
 	b = append(b, call.Path...)
 	b = append(b, call.Endpoint.end...)
+	b = append(b, call.Headers...)
 	if call.AuthName != "" {
 		b = append(b, call.AuthName...)
 		b = append(b, ": "...)

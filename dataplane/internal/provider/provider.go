@@ -124,8 +124,11 @@ func (c *Client) sweep(now time.Time) {
 // Call is one request to a provider.
 type Call struct {
 	Endpoint *Endpoint
-	// Path after the endpoint's own, for example "/chat/completions".
+	// Path after the endpoint's own, for example "/chat/completions", and its
+	// query.
 	Path string
+	// Headers are complete lines, each with its end, of harmless values.
+	Headers string
 	// AuthName is the header that carries the secret; empty sends none.
 	AuthName string
 	// AuthScheme stands before the secret, for example "Bearer ".

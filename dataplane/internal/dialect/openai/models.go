@@ -1,17 +1,13 @@
 package openai
 
-import "strconv"
+import (
+	"strconv"
 
-// Model is an entry of the list of models.
-type Model struct {
-	ID      string
-	OwnedBy string
-	// Created is in seconds since 1970.
-	Created int64
-}
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+)
 
 // AppendModel writes one model.
-func AppendModel(b []byte, m Model) []byte {
+func AppendModel(b []byte, m canon.Model) []byte {
 	b = append(b, `{"id":`...)
 	b = appendString(b, m.ID)
 	b = append(b, `,"object":"model","created":`...)
@@ -22,7 +18,7 @@ func AppendModel(b []byte, m Model) []byte {
 }
 
 // AppendModels writes the list of models.
-func AppendModels(b []byte, models []Model) []byte {
+func AppendModels(b []byte, models []canon.Model) []byte {
 	b = append(b, `{"object":"list","data":[`...)
 	for i, m := range models {
 		if i > 0 {

@@ -1,0 +1,150 @@
+package pipeline
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/sse"
+	"github.com/tollgate/tollgate/proto/fault"
+)
+
+// follower watches a stream event by event, for its usage and its text, and
+// holds back its end until the request is settled. With a writer it also
+// translates; without one the caller gets the provider's bytes.
+type follower struct {
+	split  sse.Splitter
+	reader canon.Reader
+	writer canon.Writer
+
+	usage     canon.Usage
+	text      *[]byte
+	textBytes int
+	// done says that the provider ended the stream in the agreed way.
+	done bool
+	// held is the end of the stream.
+	held []byte
+	out  []byte
+
+	// begun and finished are the choices that were seen, a bit each.
+	begun, finished uint64
+	scratch         []byte
+	seen            canon.Emit
+}
+
+// Bounds of a follower's memory: of the text that is kept for counting, and of
+// the end that is held back.
+const (
+	maxFollowedText = 256 << 10
+	maxHeld         = 2 << 20
+)
+
+func newFollower(r canon.Reader, w canon.Writer, text *[]byte) *follower {
+	f := &follower{reader: r, writer: w, text: text}
+	f.seen = f.see
+	return f
+}
+
+// feed takes what arrived and calls out with what the caller may have.
+func (f *follower) feed(p []byte, out func([]byte) error) error {
+	err := f.split.Feed(p, f.event)
+	if errors.Is(err, sse.ErrTooLarge) {
+		err = fault.New(fault.UpstreamTooLarge, "", err)
+	}
+	return errors.Join(f.pass(out), err)
+}
+
+func (f *follower) pass(out func([]byte) error) error {
+	if len(f.out) == 0 {
+		return nil
+	}
+	err := out(f.out)
+	f.out = f.out[:0]
+	return err
+}
+
+// event takes one event of the wire.
+func (f *follower) event(ev []byte) error {
+	if f.done {
+		return nil
+	}
+	name, data, ok := sse.Parse(ev)
+	if ok {
+		if err := f.reader.Read(name, data, f.seen); err != nil {
+			return err
+		}
+	}
+	if f.writer == nil {
+		return f.put(ev)
+	}
+	return nil
+}
+
+// see takes one event of ours.
+func (f *follower) see(ev *canon.Event) error {
+	switch ev.Kind {
+	case canon.BeginEvent:
+		f.begun |= 1 << (ev.Choice & 63)
+		f.finished &^= 1 << (ev.Choice & 63)
+		f.keep(ev.Part.Name)
+	case canon.DeltaEvent:
+		f.keep(ev.Text)
+	case canon.FinishEvent:
+		f.begun |= 1 << (ev.Choice & 63)
+		f.finished |= 1 << (ev.Choice & 63)
+	case canon.HeadEvent, canon.UsageEvent:
+		if ev.Usage.Reported {
+			f.usage = ev.Usage
+			f.usage.Raw, f.usage.Cost = nil, bytes.Clone(f.usage.Cost)
+		}
+	case canon.DoneEvent:
+		f.done = true
+	case canon.FailEvent:
+		return ev.Fault
+	}
+	if f.writer == nil {
+		return nil
+	}
+	f.scratch = f.writer.Append(f.scratch[:0], ev)
+	return f.put(f.scratch)
+}
+
+func (f *follower) keep(t canon.Text) {
+	if len(t) <= 2 {
+		return
+	}
+	f.textBytes += len(t) - 2
+	if len(*f.text) < maxFollowedText {
+		*f.text = t.Append(*f.text)
+	}
+}
+
+// put passes bytes on, or holds them when they may be the end: from when all
+// choices are finished until something else comes.
+func (f *follower) put(b []byte) error {
+	if f.done || f.begun != 0 && f.begun == f.finished {
+		if len(f.held)+len(b) > maxHeld {
+			return fault.New(fault.UpstreamTooLarge, "", errors.New("the end of the stream is too large"))
+		}
+		f.held = append(f.held, b...)
+		return nil
+	}
+	if len(f.held) > 0 {
+		f.out = append(f.out, f.held...)
+		f.held = f.held[:0]
+	}
+	f.out = append(f.out, b...)
+	return nil
+}
+
+// end says what a stream means whose connection ended.
+func (f *follower) end(out func([]byte) error) error {
+	if f.done {
+		return nil
+	}
+	if len(bytes.TrimSpace(f.split.Rest())) > 0 {
+		return fault.New(fault.UpstreamReset, "", errors.New("the stream ended within an event"))
+	}
+	err := f.reader.End(f.seen)
+	return errors.Join(f.pass(out), err)
+}

@@ -1,0 +1,185 @@
+package pipeline
+
+import (
+	"github.com/tollgate/tollgate/dataplane/internal/dialect"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/proto/fault"
+	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
+)
+
+// translation holds what a request needs whose caller and provider speak
+// different dialects.
+type translation struct {
+	request canon.Request
+	body    []byte
+	answer  canon.Answer
+	// usage is what was reported on the way that openai.Answer does not watch.
+	usage canon.Usage
+}
+
+func (t *translation) reset() {
+	body := t.body[:0]
+	if cap(body) > keepText {
+		body = nil
+	}
+	*t = translation{body: body}
+}
+
+// translates says whether the request must be written anew. A stream as a JSON
+// array is a form of Gemini's that providers are not asked for.
+func (x *exchange) translates() bool { return x.from != x.to || x.req.URL.Array }
+
+// translate writes the request in the provider's dialect. About 1 µs for each
+// KB, and no copy of a text but the one into the new body.
+func (x *exchange) translate() ([][]byte, error) {
+	t := &x.translation
+	if f := x.from.format.ReadRequest(x.body, &t.request); f != nil {
+		return nil, f
+	}
+	t.request.From = x.from.name
+	t.request.Stream = x.streamed
+	asked := t.request.IncludeUsage
+	t.request.IncludeUsage = true
+	var lost canon.Losses
+	body, f := x.to.formatFor(x.target.Kind).AppendRequest(t.body[:0], &t.request, &canon.Target{Model: x.target.ProviderModel}, &lost)
+	t.request.IncludeUsage = asked
+	if f != nil {
+		return nil, f
+	}
+	t.body = body
+	if len(lost) > 0 && x.rt.RefuseLoss {
+		return nil, fault.Newf(fault.UnsupportedField, "The provider of this route cannot be told %s.", lost[0]).WithParam(lost[0])
+	}
+	x.req.Facts.Lost = lost
+	return append(x.pieces[:0], body), nil
+}
+
+// readWhole looks at a whole answer and gives it as the caller gets it.
+func (x *exchange) readWhole(body []byte) ([]byte, error) {
+	if x.to.name == canon.OpenAIChat && !x.translates() {
+		return body, x.summary.ReadPlain(body)
+	}
+	t := &x.translation
+	if f := x.to.format.ReadAnswer(body, &t.answer); f != nil {
+		return nil, f
+	}
+	t.usage = t.answer.Usage
+	if !x.translates() {
+		return body, nil
+	}
+	return x.from.format.AppendAnswer(nil, &t.answer), nil
+}
+
+// watch readies what follows a stream: feed takes what arrives, end is called
+// at its end.
+func (x *exchange) watch() (feed func([]byte, func([]byte) error) error, end func() error) {
+	if x.to.name == canon.OpenAIChat && !x.translates() {
+		x.stream.Reset(x.peek.HideUsage(), &x.text)
+		return x.stream.Feed, x.stream.End
+	}
+	var w canon.Writer
+	if x.translates() {
+		w = x.callerFormat().NewWriter(&x.translation.request)
+	}
+	x.follow = newFollower(x.to.format.NewReader(), w, &x.text)
+	return x.follow.feed, func() error { return x.follow.end(x.out) }
+}
+
+// callerFormat is the caller's dialect, in the form the caller asked for.
+func (x *exchange) callerFormat() dialect.Format {
+	if x.req.URL.Array {
+		return gemini.Format{Array: true}
+	}
+	return x.from.format
+}
+
+// streamType is the content type of a stream for the caller.
+func (x *exchange) streamType() string {
+	if x.req.URL.Array {
+		return JSON
+	}
+	return EventStream
+}
+
+// done says that the stream ended in the agreed way.
+func (x *exchange) done() bool {
+	if x.follow != nil {
+		return x.follow.done
+	}
+	return x.stream.Done
+}
+
+// tail is the end of a stream that was held back.
+func (x *exchange) tail() []byte {
+	if x.follow != nil {
+		return x.follow.held
+	}
+	return x.stream.Tail()
+}
+
+// textBytes is how much text a stream brought so far.
+func (x *exchange) textBytes() int {
+	if x.follow != nil {
+		return x.follow.textBytes
+	}
+	return x.stream.Answer.TextBytes
+}
+
+// reported fills in the tokens that the provider reported; false when it did
+// not.
+func (x *exchange) reported() bool {
+	u := &x.translation.usage
+	if x.follow != nil {
+		u = &x.follow.usage
+	}
+	if u.Reported {
+		tokensOf(u, &x.tokens)
+		return true
+	}
+	s := &x.summary.Usage
+	if x.streamed {
+		s = &x.stream.Answer.Usage
+	}
+	if s.Reported {
+		s.Tokens(&x.tokens)
+	}
+	return s.Reported
+}
+
+func tokensOf(u *canon.Usage, t *usagev1.Tokens) {
+	t.Input, t.CacheRead, t.CacheWrite = u.Input, u.CacheRead, u.CacheWrite
+	t.AudioInput, t.ImageInput = u.AudioInput, u.ImageInput
+	t.Output, t.Reasoning, t.AudioOutput = u.Output+u.ImageOutput, u.Reasoning, u.AudioOutput
+}
+
+// answerText is the text that the provider sent, as it stands in JSON.
+func (x *exchange) answerText() (text []byte, size int) {
+	switch {
+	case x.follow != nil || x.streamed:
+		return x.text, x.textBytes()
+	case x.plain == nil:
+		return nil, 0
+	case len(x.translation.answer.Choices) > 0:
+		return x.wholeText()
+	}
+	again := openai.Answer{Text: &x.text}
+	if again.ReadPlain(x.plain) != nil {
+		return nil, 0
+	}
+	return x.text, again.TextBytes
+}
+
+// wholeText collects the text of a whole answer.
+func (x *exchange) wholeText() ([]byte, int) {
+	for i := range x.translation.answer.Choices {
+		parts := x.translation.answer.Choices[i].Parts
+		for k := range parts {
+			x.text = parts[k].Text.Append(x.text)
+			x.text = parts[k].Name.Append(x.text)
+			x.text = append(x.text, parts[k].Args...)
+		}
+	}
+	return x.text, len(x.text)
+}
