@@ -93,6 +93,8 @@ const (
 	drain = 10 * time.Second
 	// housekeeping is how often what has ended is forgotten.
 	housekeeping = time.Hour
+	// asideKeep is how long what the ledger could not take is kept.
+	asideKeep = 30 * 24 * time.Hour
 	// checkup is how often the invariants are asked.
 	checkup = time.Hour
 )
@@ -275,9 +277,10 @@ func (p *program) registerFigures() error {
 		metrics.Figure{Name: "tollgate_usage_events_total", Help: "Events that the ledger took.", Value: stats.Events.Load},
 		metrics.Figure{Name: "tollgate_usage_duplicates_total", Help: "Events that arrived again and added nothing.", Value: stats.Duplicates.Load},
 		metrics.Figure{Name: "tollgate_usage_messages_total", Help: "Usage messages received.", Value: stats.Messages.Load},
-		metrics.Figure{Name: "tollgate_usage_set_aside_total", Help: "Usage messages that could not be taken and were set aside.", Value: stats.Asides.Load},
+		metrics.Figure{Name: "tollgate_usage_set_aside_total", Help: "Usage messages, and events without a number, of which nothing reached the ledger and that were set aside. Anything above 0 is a defect.", Value: stats.Asides.Load},
+		metrics.Figure{Name: "tollgate_usage_refused_total", Help: "Events that the ledger holds without their measurements. Anything above 0 is a defect.", Value: stats.Refused.Load},
 		metrics.Figure{Name: "tollgate_usage_retries_total", Help: "Ledger transactions that had to be repeated.", Value: stats.Retries.Load},
-		metrics.Figure{Name: "tollgate_ledger_gaps", Help: "Data-plane runs in which an event has been missing for a minute.", Value: stats.Gaps.Load},
+		metrics.Figure{Name: "tollgate_ledger_gap_total", Help: "Places in the sequences of data planes where an event was missing for a minute, counted anew by each start. Anything above 0 is an alarm.", Value: stats.Gaps.Load},
 		metrics.Figure{Name: "tollgate_invariants_broken", Help: "Invariants that did not hold when last checked.", Value: p.broken.Load},
 	)
 }
@@ -356,12 +359,13 @@ func shutdown(ctx context.Context, servers []*http.Server) {
 	}
 }
 
-// keepHouse forgets what has ended: sessions and kept answers.
+// keepHouse forgets what has ended: sessions, kept answers, and what was set
+// aside a month ago.
 func (p *program) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
 	for {
-		err := errors.Join(p.db.PruneSessions(ctx), p.db.PruneIdempotency(ctx, idempotency.Keep))
+		err := errors.Join(p.db.PruneSessions(ctx), p.db.PruneIdempotency(ctx, idempotency.Keep), p.db.PruneUsageAside(ctx, asideKeep))
 		if err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "housekeeping", "error", err, "code", fault.From(err).Kind.Code)
 		}
