@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,6 +44,7 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
 	"github.com/tollgate/tollgate/controlplane/internal/usage"
 	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/network"
 	transport "github.com/tollgate/tollgate/proto/seal"
 )
 
@@ -67,6 +67,11 @@ type Config struct {
 	// OpsAddr, when set, is where /metrics is served, instead of on Addr.
 	OpsAddr string
 
+	// DrainDelay is how long calls are still accepted after readiness went off,
+	// DrainTime how long those in flight may take after that, 10 s when zero:
+	// TOLLGATE_DRAIN_DELAY (5s) and TOLLGATE_DRAIN_TIME (10s) in FromEnv.
+	DrainDelay, DrainTime time.Duration
+
 	// DataDir keeps the newest config snapshot for those who ask for it over
 	// HTTP; the system's temporary directory when empty.
 	DataDir string
@@ -76,7 +81,12 @@ type Config struct {
 	DataPlanePublicKeyFile string
 	// AllowedNetworks are those that providers' addresses may lie in though
 	// they are private or loopback; http is allowed to them as well.
-	AllowedNetworks []netip.Prefix
+	AllowedNetworks network.List
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies network.List
+	// PortalKey is a secret that the portal has as well: what it says of its
+	// visitors' addresses is believed wherever it stands.
+	PortalKey string
 
 	// AdminEmail and AdminPassword name an operator that must exist.
 	AdminEmail, AdminPassword string
@@ -89,8 +99,6 @@ const (
 	poolSize = 12
 	// patience is how long a database may take to come up at the start.
 	patience = 30 * time.Second
-	// drain is how long calls in flight have at the end.
-	drain = 10 * time.Second
 	// housekeeping is how often what has ended is forgotten.
 	housekeeping = time.Hour
 	// asideKeep is how long what the ledger could not take is kept.
@@ -137,6 +145,9 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	if cfg.Addr == "" {
 		cfg.Addr = DefaultAddr
+	}
+	if cfg.DrainTime == 0 {
+		cfg.DrainTime = defaultDrainTime
 	}
 	// Ports first: a clash is the commonest mistake, and quick to tell.
 	listeners, err := listen(ctx, cfg)
@@ -248,6 +259,7 @@ func (p *program) join() (err error) {
 	p.api, err = httpapi.New(httpapi.Config{
 		Logger: p.log, Metrics: p.registry, ServeMetrics: p.cfg.OpsAddr == "",
 		Access: p.db, Idempotency: idempotency.New(p.db, box), CursorKey: p.key.Derive("cursors"), Now: now,
+		TrustedProxies: p.cfg.TrustedProxies, PortalKey: p.cfg.PortalKey,
 	}, httpapi.Services{
 		Signups:        signup.NewService(p.db, passwords, sessions, keys),
 		Sessions:       sessions,
@@ -305,8 +317,8 @@ func (p *program) bootstrap(ctx context.Context) error {
 	return nil
 }
 
-// serve runs everything until ctx ends or a part fails: first the listeners
-// stop, then calls in flight end, then the workers, then the database.
+// serve runs everything until ctx ends or a part fails: first readiness goes
+// off, then the listeners stop, then calls in flight end, then the workers, then the database.
 func (p *program) serve(ctx context.Context, l *listeners) error {
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
@@ -335,7 +347,7 @@ func (p *program) serve(ctx context.Context, l *listeners) error {
 		case <-ctx.Done():
 		case <-groupCtx.Done():
 		}
-		shutdown(ctx, servers)
+		p.drain(ctx, servers)
 		stopWorkers()
 		return nil
 	})
@@ -349,8 +361,13 @@ func (p *program) serve(ctx context.Context, l *listeners) error {
 	return nil
 }
 
-func shutdown(ctx context.Context, servers []*http.Server) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+// drain is the data planes' order too: readiness goes off, so that balancers
+// look elsewhere; after DrainDelay nothing new is accepted; after DrainTime
+// what is still open is cut.
+func (p *program) drain(ctx context.Context, servers []*http.Server) {
+	p.api.Drain()
+	time.Sleep(p.cfg.DrainDelay)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.DrainTime)
 	defer cancel()
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {
