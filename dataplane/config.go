@@ -7,13 +7,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/seal"
 )
 
@@ -60,7 +59,10 @@ type Config struct {
 	SnapshotToken string
 	// AllowedNetworks may be reached though they are private or loopback, and
 	// by plain http: TOLLGATE_ALLOWED_NETWORKS.
-	AllowedNetworks []netip.Prefix
+	AllowedNetworks network.List
+	// TrustedProxies are those whose X-Forwarded-For is believed:
+	// TOLLGATE_TRUSTED_PROXIES.
+	TrustedProxies network.List
 
 	// MaxConnections and MaxInFlight bound what callers can open at once:
 	// 20,000 and 10,000. TOLLGATE_MAX_CONNECTIONS, TOLLGATE_MAX_IN_FLIGHT.
@@ -102,10 +104,15 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		SnapshotToken:  getenv("TOLLGATE_MANAGEMENT_KEY"),
 	}
 	var errs []error
-	var err error
-	if c.AllowedNetworks, err = parseNetworks(getenv("TOLLGATE_ALLOWED_NETWORKS")); err != nil {
-		errs = append(errs, err)
+	networks := func(name string) network.List {
+		l, err := network.Parse(getenv(name))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+		return l
 	}
+	c.AllowedNetworks = networks("TOLLGATE_ALLOWED_NETWORKS")
+	c.TrustedProxies = networks("TOLLGATE_TRUSTED_PROXIES")
 	duration := func(name string, otherwise time.Duration) time.Duration {
 		d, err := time.ParseDuration(or(name, otherwise.String()))
 		if err != nil || d < 0 {
@@ -126,26 +133,6 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	c.MaxInFlight = int(number("TOLLGATE_MAX_IN_FLIGHT"))
 	c.SpoolMaxBytes = number("TOLLGATE_SPOOL_MAX_BYTES")
 	return c, errors.Join(errs...)
-}
-
-func parseNetworks(list string) ([]netip.Prefix, error) {
-	var out []netip.Prefix
-	for s := range strings.SplitSeq(list, ",") {
-		s = strings.TrimSpace(s)
-		if s == "" {
-			continue
-		}
-		if a, err := netip.ParseAddr(s); err == nil {
-			out = append(out, netip.PrefixFrom(a, a.BitLen()))
-			continue
-		}
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return nil, fmt.Errorf("TOLLGATE_ALLOWED_NETWORKS: %q is not a network such as 10.0.0.0/8", s)
-		}
-		out = append(out, p.Masked())
-	}
-	return out, nil
 }
 
 // Validate says what is missing or wrong, all of it at once.

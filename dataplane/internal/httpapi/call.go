@@ -68,13 +68,13 @@ func (c *call) fill(op pipeline.Operation, ec echo.Context) {
 	req := &c.req
 	req.Started = time.Now()
 	req.Operation = op
-	req.ID = requestID(first(h, "X-Request-Id"))
+	req.ID = id.OfRequest(first(h, "X-Request-Id"))
 	req.TenantSlug = ec.Param("tenant")
 	if op == pipeline.Model {
 		req.ModelID = ec.Param("*")
 	}
 	req.Secret = auth.Secret(first(h, "Authorization"), first(h, "X-Api-Key"), first(h, "X-Goog-Api-Key"))
-	req.ClientIP = clientIP(c.r.RemoteAddr)
+	req.ClientIP = c.s.cfg.TrustedProxies.Client(c.r.RemoteAddr, h["X-Forwarded-For"])
 	req.UserAgent = short(first(h, "User-Agent"))
 	req.Traceparent = first(h, "Traceparent")
 	req.Demo = first(h, "X-Tollgate-Demo")
@@ -88,23 +88,6 @@ func first(h http.Header, name string) string {
 	return ""
 }
 
-const maxRequestID = 128
-
-// requestID takes the caller's if it is harmless, and makes one otherwise.
-func requestID(given string) string {
-	if given == "" || len(given) > maxRequestID {
-		return id.New(id.Request)
-	}
-	for i := 0; i < len(given); i++ {
-		switch c := given[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return id.New(id.Request)
-		}
-	}
-	return given
-}
-
 const maxUserAgent = 256
 
 func short(s string) string {
@@ -112,14 +95,6 @@ func short(s string) string {
 		s = s[:maxUserAgent]
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
-}
-
-func clientIP(addr string) string {
-	i := strings.LastIndexByte(addr, ':')
-	if i < 0 {
-		return addr
-	}
-	return strings.Trim(addr[:i], "[]")
 }
 
 // serve runs the request. It reports whether the call may be used again: not
