@@ -67,8 +67,11 @@ type Config struct {
 	// MaxConnections and MaxInFlight bound what callers can open at once:
 	// 20,000 and 10,000. TOLLGATE_MAX_CONNECTIONS, TOLLGATE_MAX_IN_FLIGHT.
 	MaxConnections, MaxInFlight int
-	// SpoolMaxBytes caps the spool on disk; 1 GiB. TOLLGATE_SPOOL_MAX_BYTES.
+	// SpoolMaxBytes caps the spool on disk, 4 GiB; SpoolRetain is how long
+	// events stay in it after the ledger has confirmed them, 15 minutes:
+	// TOLLGATE_SPOOL_MAX_BYTES, TOLLGATE_SPOOL_RETAIN.
 	SpoolMaxBytes int64
+	SpoolRetain   time.Duration
 	// DrainDelay is how long callers are still accepted after readiness went
 	// off, DrainTime how long open requests may take after that:
 	// TOLLGATE_DRAIN_DELAY (5s) and TOLLGATE_DRAIN_TIME (30s) in FromEnv.
@@ -78,9 +81,10 @@ type Config struct {
 }
 
 const (
-	defaultAddr       = "127.0.0.1:8080"
-	defaultDrainDelay = 5 * time.Second
-	defaultDrainTime  = 30 * time.Second
+	defaultAddr        = "127.0.0.1:8080"
+	defaultDrainDelay  = 5 * time.Second
+	defaultSpoolRetain = 15 * time.Minute
+	defaultDrainTime   = 30 * time.Second
 )
 
 // FromEnv reads the configuration from environment variables. It is the only
@@ -132,6 +136,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	c.MaxConnections = int(number("TOLLGATE_MAX_CONNECTIONS"))
 	c.MaxInFlight = int(number("TOLLGATE_MAX_IN_FLIGHT"))
 	c.SpoolMaxBytes = number("TOLLGATE_SPOOL_MAX_BYTES")
+	// 0s means not at all, and zero in Config the default.
+	c.SpoolRetain = max(duration("TOLLGATE_SPOOL_RETAIN", defaultSpoolRetain), 1)
 	return c, errors.Join(errs...)
 }
 
@@ -151,6 +157,9 @@ func (c *Config) Validate() error {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			errs = append(errs, fmt.Errorf("%s must be host:port: %w", name, err))
 		}
+	}
+	if c.SpoolMaxBytes < 0 || c.SpoolRetain < 0 {
+		errs = append(errs, errors.New("SpoolMaxBytes and SpoolRetain must not be negative"))
 	}
 	if c.DrainDelay < 0 || c.DrainTime < 0 {
 		errs = append(errs, errors.New("DrainDelay and DrainTime must not be negative"))

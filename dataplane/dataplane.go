@@ -86,7 +86,7 @@ func (p *plane) assemble() error {
 	}
 	p.meter, err = meter.Open(meter.Config{
 		Logger: p.log, Dir: filepath.Join(p.cfg.DataDir, "spool"), DataPlaneID: p.cfg.ID, NATS: p.nats,
-		MaxBytes: p.cfg.SpoolMaxBytes,
+		MaxBytes: p.cfg.SpoolMaxBytes, Retain: p.cfg.SpoolRetain,
 	})
 	if errors.Is(err, meter.ErrLocked) {
 		return fmt.Errorf("another data plane uses %s: give each its own TOLLGATE_DATA_DIR: %w", p.cfg.DataDir, err)
@@ -285,6 +285,12 @@ func (p *plane) gauges() {
 	gauge("tollgate_requests_in_flight", "Requests being answered.", func() float64 { return float64(p.front.InFlight()) })
 	gauge("tollgate_usage_spool_bytes", "Size of the spool on disk.", stat(func(s meter.Stats) float64 { return float64(s.Bytes) }))
 	gauge("tollgate_usage_spool_max_bytes", "Size that the spool may have.", stat(func(s meter.Stats) float64 { return float64(s.MaxBytes) }))
+	gauge("tollgate_usage_spool_full", "1 while the spool has no room and billable calls are refused.", stat(func(s meter.Stats) float64 {
+		if s.Full {
+			return 1
+		}
+		return 0
+	}))
 	gauge("tollgate_usage_spool_oldest_seconds", "How long the oldest event waits for the ledger.", stat(func(s meter.Stats) float64 { return s.OldestUnconfirmed.Seconds() }))
 	gauge("tollgate_usage_unconfirmed", "Events that the ledger has not confirmed.", stat(func(s meter.Stats) float64 { return float64(s.Unconfirmed) }))
 	gauge("tollgate_usage_unsettled", "Requests admitted and not settled.", stat(func(s meter.Stats) float64 { return float64(s.Unsettled) }))
