@@ -5,7 +5,6 @@
 package controlplane
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +72,7 @@ type Config struct {
 	DrainDelay, DrainTime time.Duration
 
 	// DataDir keeps the newest config snapshot for those who ask for it over
-	// HTTP; the system's temporary directory when empty.
+	// HTTP; a new temporary directory, removed at the end, when empty.
 	DataDir string
 	// MasterKeyFile holds the key-encryption key: 32 bytes in base64, mode 0600.
 	MasterKeyFile string
@@ -122,6 +121,8 @@ type program struct {
 	api       *httpapi.Server
 	// broken counts invariants that did not hold when last looked at.
 	broken atomic.Int64
+	// temporary is a directory to remove at the end.
+	temporary string
 }
 
 // Migrate brings a database to this version and returns how many steps that
@@ -195,6 +196,9 @@ func (p *program) open(ctx context.Context) (err error) {
 func (p *program) close() {
 	p.nats.Close()
 	p.db.Close()
+	if p.temporary != "" {
+		os.RemoveAll(p.temporary)
+	}
 }
 
 // connectNATS returns at once, connected or not, and keeps trying for ever.
@@ -240,7 +244,16 @@ func (p *program) openDatabase(ctx context.Context) error {
 // join makes the noun packages, the workers, and the API over them.
 func (p *program) join() (err error) {
 	now := time.Now
-	dir := filepath.Join(cmp.Or(p.cfg.DataDir, os.TempDir()), "controlplane")
+	// A name in the common temporary directory that anybody can foresee could be
+	// somebody else's already.
+	dir := p.cfg.DataDir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "tollgate-*"); err != nil {
+			return fmt.Errorf("make a directory for snapshots: %w", err)
+		}
+		p.temporary = dir
+	}
+	dir = filepath.Join(dir, "controlplane")
 	snapshots := publish.NewSnapshots(p.db, dir)
 	p.publisher, err = publish.New(publish.Config{Logger: p.log, DB: p.db, NATS: p.nats, Metrics: p.registry, Snapshots: snapshots})
 	if err != nil {

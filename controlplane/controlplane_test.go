@@ -300,3 +300,24 @@ func newer(t *testing.T) string {
 	}
 	return url
 }
+
+// Without a directory of its own the program makes one, that nobody can have
+// made before, and takes it away at the end.
+func TestSnapshotsWithoutADataDirectory(t *testing.T) {
+	cfg, tmp := config(t), t.TempDir()
+	t.Setenv("TMPDIR", tmp) // Postgres has its own by now
+	if err := os.WriteFile(filepath.Join(tmp, "controlplane"), []byte("somebody else's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg.DataDir = ""
+	url, stop := start(t, cfg)
+	if status, out := call(t, "GET", url+"/v1/operator/config/snapshot", cfg.ManagementKey, ""); status != 200 {
+		t.Errorf("GET snapshot: %d %v", status, out)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
