@@ -213,6 +213,9 @@ func TestForwardedAddressesAreBelievedFromTrustedProxiesAlone(t *testing.T) {
 			t.Errorf("with the portal key %q the trail names %s", wrong, ip)
 		}
 	}
+	if a := s.want(200, "GET", "/metrics", "", nil); !strings.Contains(a.raw, "tollgate_api_portal_key_refused_total 2") {
+		t.Error("the wrong keys were not counted")
+	}
 	if strings.Contains(s.log.String(), portalKey) {
 		t.Error("the log holds the portal's key")
 	}

@@ -68,9 +68,11 @@ func secure(h http.Header) {
 // other programs may share its address.
 func (s *Server) clientIP(r *http.Request) string {
 	proxies, forwarded := s.cfg.TrustedProxies, r.Header.Values(echo.HeaderXForwardedFor)
-	given := r.Header.Get(network.PortalKey)
-	if s.cfg.PortalKey != "" && subtle.ConstantTimeCompare([]byte(given), []byte(s.cfg.PortalKey)) == 1 {
-		return proxies.Behind(r.RemoteAddr, forwarded)
+	if given := r.Header.Get(network.PortalKey); given != "" {
+		if s.cfg.PortalKey != "" && subtle.ConstantTimeCompare([]byte(given), []byte(s.cfg.PortalKey)) == 1 {
+			return proxies.Behind(r.RemoteAddr, forwarded)
+		}
+		s.wrongKeys.Inc()
 	}
 	return proxies.Client(r.RemoteAddr, forwarded)
 }

@@ -54,6 +54,7 @@ type Server struct {
 	operations map[string]*operation
 	duration   *prometheus.HistogramVec
 	panics     prometheus.Counter
+	wrongKeys  prometheus.Counter
 	draining   atomic.Bool
 }
 
@@ -92,7 +93,10 @@ func New(cfg Config, services Services) (*Server, error) {
 	s.panics = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "tollgate_api_panics_total", Help: "Calls that ended in a panic.",
 	})
-	for _, c := range []prometheus.Collector{s.duration, s.panics} {
+	s.wrongKeys = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "tollgate_api_portal_key_refused_total", Help: "Calls with a portal key that is not the control plane's: the portal's visitors then count as one.",
+	})
+	for _, c := range []prometheus.Collector{s.duration, s.panics, s.wrongKeys} {
 		if err := cfg.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
