@@ -1,18 +1,24 @@
 package controlplane
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
-	"strings"
+	"time"
 
+	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/secretkey"
 )
 
 // DefaultAddr is where the API listens unless told otherwise.
 const DefaultAddr = "127.0.0.1:8081"
+
+const (
+	defaultDrainDelay = 5 * time.Second
+	defaultDrainTime  = 10 * time.Second
+)
 
 // FromEnv reads the configuration from environment variables.
 func FromEnv(getenv func(string) string) (Config, error) {
@@ -27,6 +33,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		AdminEmail:             getenv("TOLLGATE_ADMIN_EMAIL"),
 		AdminPassword:          getenv("TOLLGATE_ADMIN_PASSWORD"),
 		ManagementKey:          getenv("TOLLGATE_MANAGEMENT_KEY"),
+		PortalKey:              getenv("TOLLGATE_PORTAL_KEY"),
 	}
 	var errs []error
 	if v := getenv("TOLLGATE_MIGRATE"); v != "" {
@@ -36,17 +43,24 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		}
 		cfg.Migrate = migrate
 	}
-	for part := range strings.SplitSeq(getenv("TOLLGATE_ALLOWED_NETWORKS"), ",") {
-		if part = strings.TrimSpace(part); part == "" {
-			continue
+	duration := func(name string, otherwise time.Duration) time.Duration {
+		d, err := time.ParseDuration(cmp.Or(getenv(name), otherwise.String()))
+		if err != nil || d < 0 {
+			errs = append(errs, fmt.Errorf("%s must be a duration such as 5s", name))
 		}
-		prefix, err := netip.ParsePrefix(part)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("TOLLGATE_ALLOWED_NETWORKS: %q is not a network such as 10.0.0.0/8", part))
-			continue
-		}
-		cfg.AllowedNetworks = append(cfg.AllowedNetworks, prefix)
+		return d
 	}
+	cfg.DrainDelay = duration("TOLLGATE_DRAIN_DELAY", defaultDrainDelay)
+	cfg.DrainTime = duration("TOLLGATE_DRAIN_TIME", defaultDrainTime)
+	networks := func(name string) network.List {
+		l, err := network.Parse(getenv(name))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+		return l
+	}
+	cfg.AllowedNetworks = networks("TOLLGATE_ALLOWED_NETWORKS")
+	cfg.TrustedProxies = networks("TOLLGATE_TRUSTED_PROXIES")
 	return cfg, errors.Join(errs...)
 }
 
@@ -72,11 +86,17 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is not host:port: %q", env, addr))
 		}
 	}
+	if c.DrainDelay < 0 || c.DrainTime < 0 {
+		errs = append(errs, errors.New("TOLLGATE_DRAIN_DELAY and TOLLGATE_DRAIN_TIME must not be negative"))
+	}
 	if (c.AdminEmail == "") != (c.AdminPassword == "") {
 		errs = append(errs, errors.New("TOLLGATE_ADMIN_EMAIL and TOLLGATE_ADMIN_PASSWORD go together"))
 	}
 	if c.AdminPassword != "" && len(c.AdminPassword) < 10 {
 		errs = append(errs, errors.New("TOLLGATE_ADMIN_PASSWORD has fewer than 10 characters"))
+	}
+	if c.PortalKey != "" && !network.ValidPortalKey(c.PortalKey) {
+		errs = append(errs, errors.New("TOLLGATE_PORTAL_KEY needs 16 characters or more, letters and digits alone"))
 	}
 	if c.ManagementKey != "" && !secretkey.WellFormed(secretkey.Management, c.ManagementKey) {
 		errs = append(errs, errors.New("TOLLGATE_MANAGEMENT_KEY is not a management key (tgm_…) that Tollgate made"))

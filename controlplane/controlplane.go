@@ -5,14 +5,12 @@
 package controlplane
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,6 +43,7 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
 	"github.com/tollgate/tollgate/controlplane/internal/usage"
 	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/network"
 	transport "github.com/tollgate/tollgate/proto/seal"
 )
 
@@ -67,8 +66,13 @@ type Config struct {
 	// OpsAddr, when set, is where /metrics is served, instead of on Addr.
 	OpsAddr string
 
+	// DrainDelay is how long calls are still accepted after readiness went off,
+	// DrainTime how long those in flight may take after that, 10 s when zero:
+	// TOLLGATE_DRAIN_DELAY (5s) and TOLLGATE_DRAIN_TIME (10s) in FromEnv.
+	DrainDelay, DrainTime time.Duration
+
 	// DataDir keeps the newest config snapshot for those who ask for it over
-	// HTTP; the system's temporary directory when empty.
+	// HTTP; a new temporary directory, removed at the end, when empty.
 	DataDir string
 	// MasterKeyFile holds the key-encryption key: 32 bytes in base64, mode 0600.
 	MasterKeyFile string
@@ -76,7 +80,12 @@ type Config struct {
 	DataPlanePublicKeyFile string
 	// AllowedNetworks are those that providers' addresses may lie in though
 	// they are private or loopback; http is allowed to them as well.
-	AllowedNetworks []netip.Prefix
+	AllowedNetworks network.List
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies network.List
+	// PortalKey is a secret that the portal has as well: what it says of its
+	// visitors' addresses is believed wherever it stands.
+	PortalKey string
 
 	// AdminEmail and AdminPassword name an operator that must exist.
 	AdminEmail, AdminPassword string
@@ -89,10 +98,10 @@ const (
 	poolSize = 12
 	// patience is how long a database may take to come up at the start.
 	patience = 30 * time.Second
-	// drain is how long calls in flight have at the end.
-	drain = 10 * time.Second
 	// housekeeping is how often what has ended is forgotten.
 	housekeeping = time.Hour
+	// asideKeep is how long what the ledger could not take is kept.
+	asideKeep = 30 * 24 * time.Hour
 	// checkup is how often the invariants are asked.
 	checkup = time.Hour
 )
@@ -112,6 +121,8 @@ type program struct {
 	api       *httpapi.Server
 	// broken counts invariants that did not hold when last looked at.
 	broken atomic.Int64
+	// temporary is a directory to remove at the end.
+	temporary string
 }
 
 // Migrate brings a database to this version and returns how many steps that
@@ -135,6 +146,9 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	if cfg.Addr == "" {
 		cfg.Addr = DefaultAddr
+	}
+	if cfg.DrainTime == 0 {
+		cfg.DrainTime = defaultDrainTime
 	}
 	// Ports first: a clash is the commonest mistake, and quick to tell.
 	listeners, err := listen(ctx, cfg)
@@ -182,6 +196,9 @@ func (p *program) open(ctx context.Context) (err error) {
 func (p *program) close() {
 	p.nats.Close()
 	p.db.Close()
+	if p.temporary != "" {
+		os.RemoveAll(p.temporary)
+	}
 }
 
 // connectNATS returns at once, connected or not, and keeps trying for ever.
@@ -227,7 +244,16 @@ func (p *program) openDatabase(ctx context.Context) error {
 // join makes the noun packages, the workers, and the API over them.
 func (p *program) join() (err error) {
 	now := time.Now
-	dir := filepath.Join(cmp.Or(p.cfg.DataDir, os.TempDir()), "controlplane")
+	// A name in the common temporary directory that anybody can foresee could be
+	// somebody else's already.
+	dir := p.cfg.DataDir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "tollgate-*"); err != nil {
+			return fmt.Errorf("make a directory for snapshots: %w", err)
+		}
+		p.temporary = dir
+	}
+	dir = filepath.Join(dir, "controlplane")
 	snapshots := publish.NewSnapshots(p.db, dir)
 	p.publisher, err = publish.New(publish.Config{Logger: p.log, DB: p.db, NATS: p.nats, Metrics: p.registry, Snapshots: snapshots})
 	if err != nil {
@@ -246,6 +272,7 @@ func (p *program) join() (err error) {
 	p.api, err = httpapi.New(httpapi.Config{
 		Logger: p.log, Metrics: p.registry, ServeMetrics: p.cfg.OpsAddr == "",
 		Access: p.db, Idempotency: idempotency.New(p.db, box), CursorKey: p.key.Derive("cursors"), Now: now,
+		TrustedProxies: p.cfg.TrustedProxies, PortalKey: p.cfg.PortalKey,
 	}, httpapi.Services{
 		Signups:        signup.NewService(p.db, passwords, sessions, keys),
 		Sessions:       sessions,
@@ -275,9 +302,10 @@ func (p *program) registerFigures() error {
 		metrics.Figure{Name: "tollgate_usage_events_total", Help: "Events that the ledger took.", Value: stats.Events.Load},
 		metrics.Figure{Name: "tollgate_usage_duplicates_total", Help: "Events that arrived again and added nothing.", Value: stats.Duplicates.Load},
 		metrics.Figure{Name: "tollgate_usage_messages_total", Help: "Usage messages received.", Value: stats.Messages.Load},
-		metrics.Figure{Name: "tollgate_usage_set_aside_total", Help: "Usage messages that could not be taken and were set aside.", Value: stats.Asides.Load},
+		metrics.Figure{Name: "tollgate_usage_set_aside_total", Help: "Usage messages, and events without a number, of which nothing reached the ledger and that were set aside. Anything above 0 is a defect.", Value: stats.Asides.Load},
+		metrics.Figure{Name: "tollgate_usage_refused_total", Help: "Events that the ledger holds without their measurements. Anything above 0 is a defect.", Value: stats.Refused.Load},
 		metrics.Figure{Name: "tollgate_usage_retries_total", Help: "Ledger transactions that had to be repeated.", Value: stats.Retries.Load},
-		metrics.Figure{Name: "tollgate_ledger_gaps", Help: "Data-plane runs in which an event has been missing for a minute.", Value: stats.Gaps.Load},
+		metrics.Figure{Name: "tollgate_ledger_gap_total", Help: "Places in the sequences of data planes where an event was missing for a minute, counted anew by each start. Anything above 0 is an alarm.", Value: stats.Gaps.Load},
 		metrics.Figure{Name: "tollgate_invariants_broken", Help: "Invariants that did not hold when last checked.", Value: p.broken.Load},
 	)
 }
@@ -302,8 +330,8 @@ func (p *program) bootstrap(ctx context.Context) error {
 	return nil
 }
 
-// serve runs everything until ctx ends or a part fails: first the listeners
-// stop, then calls in flight end, then the workers, then the database.
+// serve runs everything until ctx ends or a part fails: first readiness goes
+// off, then the listeners stop, then calls in flight end, then the workers, then the database.
 func (p *program) serve(ctx context.Context, l *listeners) error {
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
@@ -332,7 +360,7 @@ func (p *program) serve(ctx context.Context, l *listeners) error {
 		case <-ctx.Done():
 		case <-groupCtx.Done():
 		}
-		shutdown(ctx, servers)
+		p.drain(ctx, servers)
 		stopWorkers()
 		return nil
 	})
@@ -346,8 +374,13 @@ func (p *program) serve(ctx context.Context, l *listeners) error {
 	return nil
 }
 
-func shutdown(ctx context.Context, servers []*http.Server) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+// drain is the data planes' order too: readiness goes off, so that balancers
+// look elsewhere; after DrainDelay nothing new is accepted; after DrainTime
+// what is still open is cut.
+func (p *program) drain(ctx context.Context, servers []*http.Server) {
+	p.api.Drain()
+	time.Sleep(p.cfg.DrainDelay)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.DrainTime)
 	defer cancel()
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {
@@ -356,12 +389,13 @@ func shutdown(ctx context.Context, servers []*http.Server) {
 	}
 }
 
-// keepHouse forgets what has ended: sessions and kept answers.
+// keepHouse forgets what has ended: sessions, kept answers, and what was set
+// aside a month ago.
 func (p *program) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
 	for {
-		err := errors.Join(p.db.PruneSessions(ctx), p.db.PruneIdempotency(ctx, idempotency.Keep))
+		err := errors.Join(p.db.PruneSessions(ctx), p.db.PruneIdempotency(ctx, idempotency.Keep), p.db.PruneUsageAside(ctx, asideKeep))
 		if err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "housekeeping", "error", err, "code", fault.From(err).Kind.Code)
 		}

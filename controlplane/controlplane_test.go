@@ -170,6 +170,33 @@ func TestTheProgramStartsServesAndStops(t *testing.T) {
 	}
 }
 
+// TestAStopTurnsReadinessOffFirst: balancers learn of it while calls are still
+// answered.
+func TestAStopTurnsReadinessOffFirst(t *testing.T) {
+	cfg := config(t)
+	cfg.DrainDelay = 2 * time.Second
+	url, stop := start(t, cfg)
+	if status, _ := call(t, "GET", url+"/readyz", "", ""); status != 200 {
+		t.Fatalf("ready: %d", status)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- stop() }()
+	for status := 200; status != 503; {
+		if status, _ = call(t, "GET", url+"/readyz", "", ""); status != 200 && status != 503 {
+			t.Fatalf("ready: %d", status)
+		}
+	}
+	if status, _ := call(t, "GET", url+"/v1/me", cfg.ManagementKey, ""); status != 200 {
+		t.Errorf("a call while draining: %d", status)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+	if _, err := http.Get(url + "/livez"); err == nil {
+		t.Error("it still listens")
+	}
+}
+
 // published waits until tenant and key are in the config stream.
 func published(t *testing.T, cfg controlplane.Config, tenantID, keyID string) {
 	t.Helper()
@@ -272,4 +299,25 @@ func newer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return url
+}
+
+// Without a directory of its own the program makes one, that nobody can have
+// made before, and takes it away at the end.
+func TestSnapshotsWithoutADataDirectory(t *testing.T) {
+	cfg, tmp := config(t), t.TempDir()
+	t.Setenv("TMPDIR", tmp) // Postgres has its own by now
+	if err := os.WriteFile(filepath.Join(tmp, "controlplane"), []byte("somebody else's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg.DataDir = ""
+	url, stop := start(t, cfg)
+	if status, out := call(t, "GET", url+"/v1/operator/config/snapshot", cfg.ManagementKey, ""); status != 200 {
+		t.Errorf("GET snapshot: %d %v", status, out)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 }

@@ -7,13 +7,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/seal"
 )
 
@@ -60,13 +59,19 @@ type Config struct {
 	SnapshotToken string
 	// AllowedNetworks may be reached though they are private or loopback, and
 	// by plain http: TOLLGATE_ALLOWED_NETWORKS.
-	AllowedNetworks []netip.Prefix
+	AllowedNetworks network.List
+	// TrustedProxies are those whose X-Forwarded-For is believed:
+	// TOLLGATE_TRUSTED_PROXIES.
+	TrustedProxies network.List
 
 	// MaxConnections and MaxInFlight bound what callers can open at once:
 	// 20,000 and 10,000. TOLLGATE_MAX_CONNECTIONS, TOLLGATE_MAX_IN_FLIGHT.
 	MaxConnections, MaxInFlight int
-	// SpoolMaxBytes caps the spool on disk; 1 GiB. TOLLGATE_SPOOL_MAX_BYTES.
+	// SpoolMaxBytes caps the spool on disk, 4 GiB; SpoolRetain is how long
+	// events stay in it after the ledger has confirmed them, 15 minutes:
+	// TOLLGATE_SPOOL_MAX_BYTES, TOLLGATE_SPOOL_RETAIN.
 	SpoolMaxBytes int64
+	SpoolRetain   time.Duration
 	// DrainDelay is how long callers are still accepted after readiness went
 	// off, DrainTime how long open requests may take after that:
 	// TOLLGATE_DRAIN_DELAY (5s) and TOLLGATE_DRAIN_TIME (30s) in FromEnv.
@@ -76,9 +81,10 @@ type Config struct {
 }
 
 const (
-	defaultAddr       = "127.0.0.1:8080"
-	defaultDrainDelay = 5 * time.Second
-	defaultDrainTime  = 30 * time.Second
+	defaultAddr        = "127.0.0.1:8080"
+	defaultDrainDelay  = 5 * time.Second
+	defaultSpoolRetain = 15 * time.Minute
+	defaultDrainTime   = 30 * time.Second
 )
 
 // FromEnv reads the configuration from environment variables. It is the only
@@ -102,10 +108,15 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		SnapshotToken:  getenv("TOLLGATE_MANAGEMENT_KEY"),
 	}
 	var errs []error
-	var err error
-	if c.AllowedNetworks, err = parseNetworks(getenv("TOLLGATE_ALLOWED_NETWORKS")); err != nil {
-		errs = append(errs, err)
+	networks := func(name string) network.List {
+		l, err := network.Parse(getenv(name))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+		return l
 	}
+	c.AllowedNetworks = networks("TOLLGATE_ALLOWED_NETWORKS")
+	c.TrustedProxies = networks("TOLLGATE_TRUSTED_PROXIES")
 	duration := func(name string, otherwise time.Duration) time.Duration {
 		d, err := time.ParseDuration(or(name, otherwise.String()))
 		if err != nil || d < 0 {
@@ -125,27 +136,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	c.MaxConnections = int(number("TOLLGATE_MAX_CONNECTIONS"))
 	c.MaxInFlight = int(number("TOLLGATE_MAX_IN_FLIGHT"))
 	c.SpoolMaxBytes = number("TOLLGATE_SPOOL_MAX_BYTES")
+	// 0s means not at all, and zero in Config the default.
+	c.SpoolRetain = max(duration("TOLLGATE_SPOOL_RETAIN", defaultSpoolRetain), 1)
 	return c, errors.Join(errs...)
-}
-
-func parseNetworks(list string) ([]netip.Prefix, error) {
-	var out []netip.Prefix
-	for s := range strings.SplitSeq(list, ",") {
-		s = strings.TrimSpace(s)
-		if s == "" {
-			continue
-		}
-		if a, err := netip.ParseAddr(s); err == nil {
-			out = append(out, netip.PrefixFrom(a, a.BitLen()))
-			continue
-		}
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return nil, fmt.Errorf("TOLLGATE_ALLOWED_NETWORKS: %q is not a network such as 10.0.0.0/8", s)
-		}
-		out = append(out, p.Masked())
-	}
-	return out, nil
 }
 
 // Validate says what is missing or wrong, all of it at once.
@@ -164,6 +157,9 @@ func (c *Config) Validate() error {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			errs = append(errs, fmt.Errorf("%s must be host:port: %w", name, err))
 		}
+	}
+	if c.SpoolMaxBytes < 0 || c.SpoolRetain < 0 {
+		errs = append(errs, errors.New("SpoolMaxBytes and SpoolRetain must not be negative"))
 	}
 	if c.DrainDelay < 0 || c.DrainTime < 0 {
 		errs = append(errs, errors.New("DrainDelay and DrainTime must not be negative"))

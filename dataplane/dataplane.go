@@ -26,6 +26,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
+	"github.com/tollgate/tollgate/proto/configcheck"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -40,6 +41,7 @@ type plane struct {
 	pipeline *pipeline.Pipeline
 	front    *httpapi.Server
 	registry *metrics.Registry
+	metrics  *metrics.Metrics
 	listener net.Listener
 	ops      net.Listener
 }
@@ -84,7 +86,7 @@ func (p *plane) assemble() error {
 	}
 	p.meter, err = meter.Open(meter.Config{
 		Logger: p.log, Dir: filepath.Join(p.cfg.DataDir, "spool"), DataPlaneID: p.cfg.ID, NATS: p.nats,
-		MaxBytes: p.cfg.SpoolMaxBytes,
+		MaxBytes: p.cfg.SpoolMaxBytes, Retain: p.cfg.SpoolRetain,
 	})
 	if errors.Is(err, meter.ErrLocked) {
 		return fmt.Errorf("another data plane uses %s: give each its own TOLLGATE_DATA_DIR: %w", p.cfg.DataDir, err)
@@ -96,8 +98,9 @@ func (p *plane) assemble() error {
 		Logger: p.log, Dir: filepath.Join(p.cfg.DataDir, "config"),
 		DataPlaneID: p.meter.DataPlaneID(), Epoch: p.meter.Epoch(), PrivateKey: key, NATS: p.nats,
 		Snapshot: p.cfg.Snapshot, SnapshotToken: p.cfg.SnapshotToken,
-		OnCut:   func(tenantID, keyID string) { p.pipeline.Cut(tenantID, keyID) },
-		Numbers: p.numbers, Version: p.cfg.Version, Address: p.address,
+		OnCut:        func(tenantID, keyID string) { p.pipeline.Cut(tenantID, keyID) },
+		OnRevocation: func(lag time.Duration) { p.metrics.Revocation(lag) },
+		Numbers:      p.numbers, Version: p.cfg.Version, Address: p.address,
 	})
 	if err != nil {
 		return err
@@ -113,15 +116,16 @@ func (p *plane) join() error {
 	if err = errors.Join(err, p.registry.Err()); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	p.metrics = m
 	buffers := new(buffer.Pool)
 	p.client = provider.New(provider.Config{Allowed: p.cfg.AllowedNetworks, Buffers: buffers})
 	p.pipeline = pipeline.New(pipeline.Deps{
 		Logger: p.log, Config: p.store, Meter: spool{p.meter}, Client: p.client, Metrics: m,
 	})
 	front := httpapi.Config{
-		Logger: p.log, AccessLog: p.cfg.AccessLog, Pipeline: p.pipeline, Ready: p.store.Loaded, Buffers: buffers,
+		Logger: p.log, AccessLog: p.cfg.AccessLog, Pipeline: p.pipeline, Ready: p.store.Loaded, Revision: p.store.Revision, Buffers: buffers,
 		Limits:     httpapi.Limits{Connections: p.cfg.MaxConnections, InFlight: p.cfg.MaxInFlight},
-		DrainDelay: p.cfg.DrainDelay, DrainTime: p.cfg.DrainTime,
+		DrainDelay: p.cfg.DrainDelay, DrainTime: p.cfg.DrainTime, TrustedProxies: p.cfg.TrustedProxies,
 	}
 	if p.ops == nil {
 		front.Metrics = p.registry.Handler()
@@ -274,10 +278,19 @@ func (p *plane) gauges() {
 		}
 		return 0
 	})
-	counter("tollgate_config_nack_total", "Config resources that were refused.", func() float64 { return float64(p.store.Refused()) })
+	for _, reason := range configcheck.Reasons() {
+		p.registry.CounterOf("tollgate_config_nack_total", "Config resources that were refused, by reason.", "reason", reason,
+			func() float64 { return float64(p.store.RefusedFor(reason)) })
+	}
 	gauge("tollgate_requests_in_flight", "Requests being answered.", func() float64 { return float64(p.front.InFlight()) })
 	gauge("tollgate_usage_spool_bytes", "Size of the spool on disk.", stat(func(s meter.Stats) float64 { return float64(s.Bytes) }))
 	gauge("tollgate_usage_spool_max_bytes", "Size that the spool may have.", stat(func(s meter.Stats) float64 { return float64(s.MaxBytes) }))
+	gauge("tollgate_usage_spool_full", "1 while the spool has no room and billable calls are refused.", stat(func(s meter.Stats) float64 {
+		if s.Full {
+			return 1
+		}
+		return 0
+	}))
 	gauge("tollgate_usage_spool_oldest_seconds", "How long the oldest event waits for the ledger.", stat(func(s meter.Stats) float64 { return s.OldestUnconfirmed.Seconds() }))
 	gauge("tollgate_usage_unconfirmed", "Events that the ledger has not confirmed.", stat(func(s meter.Stats) float64 { return float64(s.Unconfirmed) }))
 	gauge("tollgate_usage_unsettled", "Requests admitted and not settled.", stat(func(s meter.Stats) float64 { return float64(s.Unsettled) }))

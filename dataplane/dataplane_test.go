@@ -212,14 +212,14 @@ func TestStartRefusals(t *testing.T) {
 
 func TestFromEnv(t *testing.T) {
 	env := map[string]string{
-		"TOLLGATE_GATEWAY_ADDR": "127.0.0.1:9", "TOLLGATE_ALLOWED_NETWORKS": "127.0.0.0/8, 10.1.2.3", "TOLLGATE_DRAIN_DELAY": "0s",
+		"TOLLGATE_GATEWAY_ADDR": "127.0.0.1:9", "TOLLGATE_ALLOWED_NETWORKS": "127.0.0.0/8, 10.1.2.3", "TOLLGATE_DRAIN_DELAY": "0s", "TOLLGATE_SPOOL_RETAIN": "2m",
 	}
 	c, err := dataplane.FromEnv(func(k string) string { return env[k] })
-	if err != nil || c.Addr != "127.0.0.1:9" || len(c.AllowedNetworks) != 2 || c.AllowedNetworks[1].Bits() != 32 || c.DrainDelay != 0 || c.DrainTime != 30*time.Second {
+	if err != nil || c.Addr != "127.0.0.1:9" || len(c.AllowedNetworks) != 2 || c.AllowedNetworks[1].Bits() != 32 || c.DrainDelay != 0 || c.DrainTime != 30*time.Second || c.SpoolRetain != 2*time.Minute {
 		t.Errorf("%+v %v", c, err)
 	}
 	for name, value := range map[string]string{
-		"TOLLGATE_ALLOWED_NETWORKS": "everything", "TOLLGATE_DRAIN_TIME": "soon", "TOLLGATE_MAX_IN_FLIGHT": "-1",
+		"TOLLGATE_ALLOWED_NETWORKS": "everything", "TOLLGATE_DRAIN_TIME": "soon", "TOLLGATE_MAX_IN_FLIGHT": "-1", "TOLLGATE_SPOOL_RETAIN": "long",
 	} {
 		_, err := dataplane.FromEnv(func(k string) string { return map[string]string{name: value}[k] })
 		if err == nil || !strings.Contains(err.Error(), name) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tollgate/tollgate/portal/internal/control"
 	"github.com/tollgate/tollgate/portal/internal/web"
+	"github.com/tollgate/tollgate/proto/network"
 )
 
 // Config is all that the portal needs to run.
@@ -33,6 +34,11 @@ type Config struct {
 	// PublicURL is the address of the portal as people see it. Empty means
 	// that it is reached at Addr directly.
 	PublicURL string
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies network.List
+	// PortalKey is a secret that the control plane has as well, so that it
+	// believes what the portal says of its visitors' addresses.
+	PortalKey string
 	// Logger takes the access log and what goes wrong. Nil means slog.Default.
 	Logger *slog.Logger
 	// OnReady is called once with the real address, when the portal listens.
@@ -55,8 +61,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		APIURL:     or("TOLLGATE_API_URL", "http://127.0.0.1:8081"),
 		GatewayURL: or("TOLLGATE_GATEWAY_URL", "http://127.0.0.1:8080"),
 		PublicURL:  or("TOLLGATE_PORTAL_URL", ""),
+		PortalKey:  getenv("TOLLGATE_PORTAL_KEY"),
 	}
-	return c, c.Validate()
+	var err error
+	if c.TrustedProxies, err = network.Parse(getenv("TOLLGATE_TRUSTED_PROXIES")); err != nil {
+		err = fmt.Errorf("TOLLGATE_TRUSTED_PROXIES: %w", err)
+	}
+	return c, errors.Join(err, c.Validate())
 }
 
 // Validate says what is wrong with the configuration and how to mend it.
@@ -77,6 +88,9 @@ func (c Config) Validate() error {
 	check("TOLLGATE_API_URL", c.APIURL, true)
 	check("TOLLGATE_GATEWAY_URL", c.GatewayURL, true)
 	check("TOLLGATE_PORTAL_URL", c.PublicURL, false)
+	if c.PortalKey != "" && !network.ValidPortalKey(c.PortalKey) {
+		errs = append(errs, errors.New("TOLLGATE_PORTAL_KEY needs 16 characters or more, letters and digits alone"))
+	}
 	return errors.Join(errs...)
 }
 
@@ -94,9 +108,10 @@ func Run(ctx context.Context, c Config) error {
 	defer stopLive()
 
 	handler, err := web.New(web.Options{
-		Control:    control.New(strings.TrimRight(c.APIURL, "/")),
+		Control:    control.New(strings.TrimRight(c.APIURL, "/"), c.PortalKey),
 		GatewayURL: strings.TrimRight(c.GatewayURL, "/"),
 		PublicURL:  strings.TrimRight(c.PublicURL, "/"),
+		Proxies:    c.TrustedProxies,
 		Logger:     c.Logger,
 		Stopping:   live,
 	})

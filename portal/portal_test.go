@@ -28,8 +28,10 @@ func TestFromEnv(t *testing.T) {
 	if err != nil || c.Addr != "127.0.0.1:8082" || c.APIURL != "http://127.0.0.1:8081" || c.GatewayURL != "http://127.0.0.1:8080" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	c, err = portal.FromEnv(env("TOLLGATE_PORTAL_ADDR", ":9", "TOLLGATE_API_URL", "https://api.test", "TOLLGATE_GATEWAY_URL", "https://gw.test", "TOLLGATE_PORTAL_URL", "https://portal.test"))
-	if err != nil || c.Addr != ":9" || c.APIURL != "https://api.test" || c.GatewayURL != "https://gw.test" || c.PublicURL != "https://portal.test" {
+	c, err = portal.FromEnv(env("TOLLGATE_PORTAL_ADDR", ":9", "TOLLGATE_API_URL", "https://api.test", "TOLLGATE_GATEWAY_URL", "https://gw.test", "TOLLGATE_PORTAL_URL", "https://portal.test",
+		"TOLLGATE_TRUSTED_PROXIES", "10.0.0.0/8", "TOLLGATE_PORTAL_KEY", "0123456789abcdef"))
+	if err != nil || c.Addr != ":9" || c.APIURL != "https://api.test" || c.GatewayURL != "https://gw.test" || c.PublicURL != "https://portal.test" ||
+		len(c.TrustedProxies) != 1 || c.PortalKey != "0123456789abcdef" {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
@@ -40,6 +42,9 @@ func TestValidateSaysWhatIsWrong(t *testing.T) {
 		"TOLLGATE_API_URL":     {"TOLLGATE_API_URL", "localhost:8081"},
 		"TOLLGATE_GATEWAY_URL": {"TOLLGATE_GATEWAY_URL", "ftp://x"},
 		"TOLLGATE_PORTAL_URL":  {"TOLLGATE_PORTAL_URL", "https://"},
+		"TOLLGATE_PORTAL_KEY":  {"TOLLGATE_PORTAL_KEY", "short"},
+
+		"TOLLGATE_TRUSTED_PROXIES": {"TOLLGATE_TRUSTED_PROXIES", "everybody"},
 	} {
 		_, err := portal.FromEnv(env(pairs[0], pairs[1]))
 		if err == nil || !strings.Contains(err.Error(), name) {

@@ -48,13 +48,24 @@ func (l *logFile) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.size+int64(len(b)) > maxLog {
-		if err := errors.Join(l.f.Close(), os.Rename(l.name, l.name+".old"), l.open()); err != nil {
-			return 0, err
-		}
+		l.turn()
 	}
 	n, err := l.f.Write(b)
 	l.size += int64(n)
 	return n, err
+}
+
+// turn begins a new file. Where that cannot be, the old one goes on: a log too
+// long is better than none. It is tried again after another maxLog.
+func (l *logFile) turn() {
+	l.size = 0
+	if err := os.Rename(l.name, l.name+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	before := l.f
+	if l.open() == nil {
+		before.Close()
+	}
 }
 
 // Close closes the file.

@@ -168,3 +168,37 @@ func TestLogTurns(t *testing.T) {
 		}
 	}
 }
+
+// A log that cannot turn, because something is in the way, goes on; it turns
+// when the way is free.
+func TestLogGoesOnWhereItCannotTurn(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "log")
+	inTheWay := filepath.Join(name+".old", "x")
+	if err := os.MkdirAll(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := openLog(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	write := func(text string) {
+		if _, err := l.Write([]byte(text)); err != nil {
+			t.Fatalf("a line was lost: %v", err)
+		}
+	}
+	fill := strings.Repeat("x", maxLog-1) + "\n"
+	write(fill)
+	write("after the turn that failed\n")
+	b, err := os.ReadFile(name)
+	if err != nil || !strings.HasSuffix(string(b), "after the turn that failed\n") {
+		t.Errorf("the log ends with %q, %v", b[max(0, len(b)-40):], err)
+	}
+	if err := os.RemoveAll(name + ".old"); err != nil {
+		t.Fatal(err)
+	}
+	write(fill)
+	if b, err := os.ReadFile(name); err != nil || string(b) != fill {
+		t.Errorf("the log did not turn: %d bytes, %v", len(b), err)
+	}
+}

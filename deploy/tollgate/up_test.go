@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -150,20 +152,94 @@ func (r *running) chat() (int, string) {
 	return res.StatusCode, string(b)
 }
 
-// requests counts what the ledger has for the demo tenant, by the API.
-func (r *running) requests() int {
+// requests tells what the ledger has for the demo tenant, by the API: an
+// operation for each.
+func (r *running) requests() []string {
 	r.t.Helper()
 	var me struct {
 		Memberships []struct {
 			TenantID string `json:"tenant_id"`
 		}
 	}
+	session := r.signIn()
+	r.api("GET", "/v1/me", session, nil, &me)
+	var page struct{ Data []struct{ Operation string } }
+	r.api("GET", "/v1/tenants/"+me.Memberships[0].TenantID+"/requests", session, nil, &page)
+	var out []string
+	for _, d := range page.Data {
+		out = append(out, d.Operation)
+	}
+	return out
+}
+
+// signIn gives a session of the demo tenant's owner.
+func (r *running) signIn() string {
+	r.t.Helper()
 	var session struct{ Token string }
 	r.api("POST", "/v1/sessions", "", map[string]string{"email": r.env["TOLLGATE_DEMO_EMAIL"], "password": r.env["TOLLGATE_DEMO_PASSWORD"]}, &session)
-	r.api("GET", "/v1/me", session.Token, nil, &me)
-	var page struct{ Data []json.RawMessage }
-	r.api("GET", "/v1/tenants/"+me.Memberships[0].TenantID+"/requests", session.Token, nil, &page)
-	return len(page.Data)
+	return session.Token
+}
+
+// clientOf is the address that the control plane saw behind a request, by its
+// log.
+func (r *running) clientOf(requestID string) string {
+	r.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		b, err := os.ReadFile(filepath.Join(r.dir, "tollgate.log"))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			var l struct {
+				Program   string
+				RequestID string `json:"request_id"`
+				ClientIP  string `json:"client_ip"`
+			}
+			if json.Unmarshal([]byte(line), &l) == nil && l.Program == "controlplane" && l.RequestID == requestID {
+				return l.ClientIP
+			}
+		}
+	}
+	r.t.Fatalf("the control plane did not see %s\n%s", requestID, r.log())
+	return ""
+}
+
+// get calls from a local address, as a visitor with a session.
+func (r *running) get(url, from, session, requestID string) {
+	r.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.AddCookie(&http.Cookie{Name: "__Host-tollgate", Value: session})
+	req.Header.Set("Authorization", "Bearer "+session)
+	req.Header.Set("X-Request-Id", requestID)
+	req.Header.Set("X-Forwarded-For", "203.0.113.9")
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	client := &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
+	res, err := client.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	res.Body.Close()
+}
+
+// The control plane believes the portal, and no other program on the machine.
+func TestVisitorsAddresses(t *testing.T) {
+	t.Parallel()
+	r := startUp(t, reachableDir(t))
+	session := r.signIn()
+	r.get(r.env["TOLLGATE_PORTAL_URL"]+"/t/demo/keys", "127.0.0.2", session, "by-portal")
+	if got := r.clientOf("by-portal"); got != "127.0.0.2" {
+		t.Errorf("a visitor of the portal at 127.0.0.2 is %s to the control plane", got)
+	}
+	r.get(r.env["TOLLGATE_API_URL"]+"/v1/me", "127.0.0.3", session, "direct")
+	if got := r.clientOf("direct"); got != "127.0.0.3" {
+		t.Errorf("a program at 127.0.0.3 is %s to the control plane", got)
+	}
+	if code, _ := r.interrupt(syscall.SIGINT); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
 }
 
 func (r *running) api(method, path, token string, in, out any) {
@@ -231,14 +307,16 @@ func TestUpFromNothingToKeptData(t *testing.T) {
 	if status, body := second.chat(); status != 200 {
 		t.Fatalf("the second run answered %d: %s", status, body)
 	}
-	var n int
+	// What came before the second call is in the ledger before it.
+	var have []string
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if n = second.requests(); n == 2 {
+		have = second.requests()
+		if chats := slices.DeleteFunc(slices.Clone(have), func(op string) bool { return op != "chat" }); len(chats) == 2 {
 			break
 		}
 	}
-	if n != 2 {
-		t.Errorf("the ledger has %d requests of two\n%s", n, second.log())
+	if !slices.Equal(have, []string{"chat", "chat"}) {
+		t.Errorf("the ledger has %q of two calls\n%s", have, second.log())
 	}
 	doctor := exec.Command(os.Args[0], "doctor", "-o", "json")
 	doctor.Env = []string{asMain + "=1", "TOLLGATE_DATA_DIR=" + dir}

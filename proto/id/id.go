@@ -38,6 +38,28 @@ func New(prefix string) string {
 	return prefix + "_" + enc.EncodeToString(b[:])
 }
 
+// maxGiven bounds the ids of requests that callers choose.
+const maxGiven = 128
+
+// OfRequest is the id that a caller gave its request, if that can stand in
+// logs and addresses and says something, else a new one.
+func OfRequest(given string) string {
+	named := false
+	for i := 0; i < len(given); i++ {
+		switch c := given[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+			named = true
+		case c == '.', c == '_', c == '-':
+		default:
+			return New(Request)
+		}
+	}
+	if !named || len(given) > maxGiven {
+		return New(Request)
+	}
+	return given
+}
+
 // Valid reports whether s is an identifier with this prefix.
 func Valid(prefix, s string) bool {
 	rest, ok := strings.CutPrefix(s, prefix+"_")

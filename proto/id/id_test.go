@@ -1,6 +1,7 @@
 package id_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -17,5 +18,18 @@ func TestIdsSortByCreationAndKeepTheirKind(t *testing.T) {
 	}
 	if !id.Valid(id.APIKey, a) || id.Valid(id.Route, a) || id.Valid(id.APIKey, a+"0") || id.Valid(id.APIKey, "key_"+"OOOOOOOOOOOOOOOOOOOOOOOOOO") {
 		t.Error("Valid does not tell ids apart")
+	}
+}
+
+func TestRequestIdsOfCallersAreTakenWhenHarmless(t *testing.T) {
+	for _, good := range []string{"x", "7", "-a", "my-id_1.b", strings.Repeat("x", 128)} {
+		if got := id.OfRequest(good); got != good {
+			t.Errorf("%q became %q", good, got)
+		}
+	}
+	for _, bad := range []string{"", ".", "..", "-", "_.-", "has space", "semi;colon", "é", "a\n", strings.Repeat("x", 129)} {
+		if got := id.OfRequest(bad); !id.Valid(id.Request, got) {
+			t.Errorf("%q became %q", bad, got)
+		}
 	}
 }

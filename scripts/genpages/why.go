@@ -61,6 +61,7 @@ var why = map[string]explanation{
 	"session_expired":         {controlPlane, "Sessions end after a time, when you sign out, and when the password changes."},
 	"forbidden":               {controlPlane, "You are signed in and the thing exists, but your role in this tenant does not include this operation. Billing and viewer read; developer changes keys and routes; admin and owner change everything."},
 	"csrf_failed":             {controlPlane, "The form did not carry the secret that the page gave it. Another site may have sent it, or the page was open since before the last sign-in."},
+	"last_owner":              {controlPlane, "A tenant without an owner could not be managed by anybody in it, so its last owner can neither leave nor take another role."},
 	"conflict":                {controlPlane, "The change would contradict something that is already there. The message says what."},
 	"already_exists":          {controlPlane, "Names and slugs are unique within their scope, and this one is taken."},
 	"in_use":                  {controlPlane, "Something refers to the thing that was to be deleted, for example a model to a credential or a route to a model."},

@@ -1,13 +1,17 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/tollgate/tollgate/controlplane/internal/access"
+	"github.com/tollgate/tollgate/controlplane/internal/httpapi"
+	"github.com/tollgate/tollgate/controlplane/internal/postgres/postgrestest"
+	"github.com/tollgate/tollgate/proto/id"
+	"github.com/tollgate/tollgate/proto/network"
 )
 
 func TestBadInputIsAnsweredWithWhatToDo(t *testing.T) {
@@ -71,7 +75,7 @@ func TestEveryAnswerHasItsHeaders(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{"has space", "semi;colon", strings.Repeat("x", 129)} {
+	for _, bad := range []string{"..", "has space", "semi;colon", strings.Repeat("x", 129)} {
 		if got := s.call("GET", "/livez", "", nil, "X-Request-Id", bad).header.Get("X-Request-Id"); !strings.HasPrefix(got, "req_") {
 			t.Errorf("request id %q became %q", bad, got)
 		}
@@ -173,20 +177,72 @@ func TestStoredAnswersHoldNoSecretInTheClear(t *testing.T) {
 	}
 }
 
-func TestForwardedAddressesAreBelievedFromNearby(t *testing.T) {
+// calledFrom makes a project with the given headers and returns the address
+// that the trail has for it.
+func (s *stage) calledFrom(acc account, header ...string) string {
+	s.t.Helper()
+	s.want(201, "POST", acc.path("/projects"), acc.owner, m{"name": id.New("x")}, header...)
+	ip, _ := s.want(200, "GET", acc.path("/audit?limit=1"), acc.owner, nil).rows()[0]["client_ip"].(string)
+	return ip
+}
+
+func TestForwardedAddressesAreBelievedFromTrustedProxiesAlone(t *testing.T) {
+	db := postgrestest.Open(t)
+	const forwarded, made, portalKey = "X-Forwarded-For", "192.0.2.66, 203.0.113.9", "0123456789abcdef"
+
+	s := stageOn(t, db, 0)
+	acc := s.signUp("Acme")
+	if ip := s.calledFrom(acc, forwarded, made); ip != "127.0.0.1" {
+		t.Errorf("nobody is trusted, and the trail names %s", ip)
+	}
+	if ip := s.calledFrom(acc, forwarded, made, network.PortalKey, ""); ip != "127.0.0.1" {
+		t.Errorf("there is no portal key, and the trail names %s", ip)
+	}
+
+	s = stageWith(t, db, func(c *httpapi.Config) { c.TrustedProxies, _ = network.Parse("127.0.0.0/8") })
+	if ip := s.calledFrom(acc, forwarded, made); ip != "203.0.113.9" {
+		t.Errorf("from a trusted proxy the trail names %s", ip)
+	}
+
+	s = stageWith(t, db, func(c *httpapi.Config) { c.PortalKey = portalKey })
+	if ip := s.calledFrom(acc, forwarded, made, network.PortalKey, portalKey); ip != "203.0.113.9" {
+		t.Errorf("from the portal the trail names %s", ip)
+	}
+	for _, wrong := range []string{"", "0123456789abcdeF", portalKey + "0"} {
+		if ip := s.calledFrom(acc, forwarded, made, network.PortalKey, wrong); ip != "127.0.0.1" {
+			t.Errorf("with the portal key %q the trail names %s", wrong, ip)
+		}
+	}
+	if a := s.want(200, "GET", "/metrics", "", nil); !strings.Contains(a.raw, "tollgate_api_portal_key_refused_total 2") {
+		t.Error("the wrong keys were not counted")
+	}
+	if strings.Contains(s.log.String(), portalKey) {
+		t.Error("the log holds the portal's key")
+	}
+}
+
+// A guesser behind a proxy that is not trusted cannot take a new address for
+// each try.
+func TestInventedAddressesDoNotEscapeTheBrake(t *testing.T) {
 	s := newStage(t)
 	acc := s.signUp("Acme")
-	s.want(201, "POST", acc.path("/projects"), acc.owner, m{"name": "x"}, "X-Forwarded-For", "203.0.113.9")
-	trail := s.want(200, "GET", acc.path("/audit?limit=1"), acc.owner, nil)
-	if ip := trail.rows()[0]["client_ip"]; ip != "203.0.113.9" {
-		t.Errorf("the trail names %v", ip)
+	var last answer
+	for i := range 30 {
+		last = s.call("POST", "/v1/sessions", "", m{"email": acc.email, "password": "wrong"}, "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
 	}
-	// From outside, the header is anybody's invention.
-	req := httptest.NewRequest("GET", "/v1/me", nil)
-	req.RemoteAddr = "198.51.100.7:1234"
-	req.Header.Set("X-Forwarded-For", "203.0.113.9")
-	s.server.Handler().ServeHTTP(httptest.NewRecorder(), req)
-	if !strings.Contains(s.log.String(), `"client_ip":"198.51.100.7"`) {
-		t.Error("an invented address was believed")
+	if last.str("code") != "too_many_attempts" {
+		t.Errorf("the thirtieth guess: %s", last.raw)
 	}
+}
+
+func TestDrainingTurnsReadinessOffAndNothingElse(t *testing.T) {
+	s := newStage(t)
+	s.want(200, "GET", "/readyz", "", nil)
+	s.server.Drain()
+	if a := s.want(503, "GET", "/readyz", "", nil); a.str("reason") != "draining" {
+		t.Errorf("not ready: %s", a.raw)
+	}
+	s.want(200, "GET", "/livez", "", nil)
+	s.want(200, "GET", "/startupz", "", nil)
+	s.want(200, "GET", "/v1/me", s.operator, nil)
 }

@@ -98,16 +98,23 @@ func newStage(t *testing.T) *stage {
 
 func stageOn(t *testing.T, db *postgres.DB, timeout time.Duration) *stage {
 	t.Helper()
+	return stageWith(t, db, func(c *httpapi.Config) { c.Timeout = timeout })
+}
+
+func stageWith(t *testing.T, db *postgres.DB, change func(*httpapi.Config)) *stage {
+	t.Helper()
 	s := &stage{t: t, db: db, operator: secretkey.New(secretkey.Management), log: &logBuffer{}, clock: &clock{}}
 	key, err := seal.NewLocal(bytes.Repeat([]byte{7}, seal.KeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server, err = httpapi.New(httpapi.Config{
+	cfg := httpapi.Config{
 		Logger:  slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: prometheus.NewRegistry(), ServeMetrics: true, Access: db, CursorKey: key.Derive("cursors"),
-		Idempotency: idempotency.New(db, seal.NewBox(key)), Timeout: timeout, Now: s.clock.now,
-	}, services(t, db, s.clock.now))
+		Idempotency: idempotency.New(db, seal.NewBox(key)), Now: s.clock.now,
+	}
+	change(&cfg)
+	s.server, err = httpapi.New(cfg, services(t, db, s.clock.now))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tollgate/tollgate/controlplane/internal/postgres"
+	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/proto/secretkey"
 )
 
@@ -138,6 +140,56 @@ func TestSessions(t *testing.T) {
 	s.want(200, "GET", "/v1/me", acc.owner, nil)
 	s.clock.advance(15 * 24 * time.Hour)
 	s.refused("session_expired", "GET", "/v1/me", acc.owner, nil)
+}
+
+func TestTheOldestSessionsEnd(t *testing.T) {
+	s := newStage(t)
+	acc, other := s.signUp("Acme"), s.signUp("Other")
+	var tokens []string
+	for range session.MostLive {
+		tokens = append(tokens, s.want(201, "POST", "/v1/sessions", "", m{"email": acc.email, "password": goodPassword}).str("token"))
+	}
+	// The session of the sign-up was one more.
+	s.refused("session_expired", "GET", "/v1/me", acc.owner, nil)
+	for i, token := range tokens {
+		if a := s.call("GET", "/v1/me", token, nil); a.status != 200 {
+			t.Errorf("session %d of %d ended: %s", i+1, session.MostLive, a.raw)
+		}
+	}
+	s.want(200, "GET", "/v1/me", other.owner, nil)
+}
+
+// Sign-ins at the same moment count each other, and none loses its own.
+func TestSessionsAtOnceAreNoMoreThanTheMost(t *testing.T) {
+	s := newStage(t)
+	acc := s.signUp("Acme")
+	var mu sync.Mutex
+	var tokens []string
+	var wg sync.WaitGroup
+	for range session.MostLive + 5 {
+		wg.Go(func() {
+			a := s.call("POST", "/v1/sessions", "", m{"email": acc.email, "password": goodPassword})
+			if a.status != 201 {
+				return // the brake counts until the password is found right
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			tokens = append(tokens, a.str("token"))
+		})
+	}
+	wg.Wait()
+	for len(tokens) < session.MostLive+5 {
+		tokens = append(tokens, s.want(201, "POST", "/v1/sessions", "", m{"email": acc.email, "password": goodPassword}).str("token"))
+	}
+	live := 0
+	for _, token := range tokens {
+		if s.call("GET", "/v1/me", token, nil).status == 200 {
+			live++
+		}
+	}
+	if live != session.MostLive {
+		t.Errorf("%d sessions are live, want %d", live, session.MostLive)
+	}
 }
 
 func strip(body m) string {

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -222,34 +223,51 @@ func TestTheApplicationRoleSeesOneTenant(t *testing.T) {
 			"changes": `UPDATE ` + table + ` SET tenant_id = tenant_id WHERE tenant_id = $1`,
 			"removes": `DELETE FROM ` + table + ` WHERE tenant_id = $1`,
 		} {
-			if n := s.asTenant(thief.id, sql, victim.id); n > 0 {
-				t.Errorf("one tenant %s %d rows of another in %s", what, n, table)
+			// The owner of the rows shows that the statement finds them, unless
+			// the role may not do such a thing at all.
+			if n, state := s.asTenant(victim.id, sql, victim.id); n == 0 || what == "sees" && state != "" && state != notAllowed {
+				t.Errorf("%s: the owner %s %d rows, SQLSTATE %q: the test shows nothing", table, what, n, state)
+			}
+			if n, state := s.asTenant(thief.id, sql, victim.id); n != 0 && state != notAllowed {
+				t.Errorf("one tenant %s %d rows of another in %s, SQLSTATE %q", what, n, table, state)
 			}
 		}
-		// A row in the other's name, with a key of its own.
-		insert := `INSERT INTO ` + table + ` SELECT * FROM jsonb_populate_record(NULL::` + table + `, $1::jsonb)`
-		if n := s.asTenant(thief.id, insert, row); n > 0 {
-			t.Errorf("one tenant writes into another's %s", table)
+		// A row in the other's name. That the same row is there already is found
+		// only after the policy was asked.
+		insert := `INSERT INTO ` + table + ` OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_record(NULL::` + table + `, $1::jsonb)`
+		if n, state := s.asTenant(thief.id, insert, row); state != notAllowed {
+			t.Errorf("one tenant writes into another's %s: %d rows, SQLSTATE %q", table, n, state)
 		}
 	}
-	var n int64
-	if n = s.asTenant(victim.id, `SELECT FROM project WHERE tenant_id = $1`, victim.id); n != 2 {
-		t.Errorf("a tenant sees %d of its own projects, want 2", n)
+	if n, state := s.asTenant(victim.id, `SELECT FROM project WHERE tenant_id = $1`, victim.id); n != 2 {
+		t.Errorf("a tenant sees %d of its own projects, want 2, SQLSTATE %q", n, state)
 	}
 }
 
-// asTenant runs one statement as a tenant, undoes it, and counts its rows;
-// -1 means that it was refused.
-func (s *stage) asTenant(tenantID, sql, arg string) int64 {
-	n := int64(-1)
+// notAllowed is the SQLSTATE of what a policy or a missing privilege refuses.
+const notAllowed = "42501"
+
+// asTenant runs one statement as a tenant, undoes it, and counts its rows; -1
+// with the SQLSTATE when it failed.
+func (s *stage) asTenant(tenantID, sql, arg string) (n int64, state string) {
+	s.t.Helper()
 	ctx := context.Background()
-	// The statement's own failure is an answer, and the other is the way back.
-	_ = s.db.InTenant(ctx, tenantID, func(tx postgres.Tx) error {
+	undo := errors.New("undo")
+	err := s.db.InTenant(ctx, tenantID, func(tx postgres.Tx) error {
 		tag, err := tx.Exec(ctx, sql, arg)
-		if err == nil {
-			n = tag.RowsAffected()
+		n = tag.RowsAffected()
+		if known, ok := errors.AsType[interface {
+			error
+			SQLState() string
+		}](err); ok {
+			n, state = -1, known.SQLState()
+		} else if err != nil {
+			return err
 		}
-		return context.Canceled
+		return undo
 	})
-	return n
+	if !errors.Is(err, undo) {
+		s.t.Fatalf("%s: %v", sql, err)
+	}
+	return n, state
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
+	"github.com/tollgate/tollgate/proto/network"
 )
 
 const (
@@ -30,7 +32,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
 		req, h := c.Request(), c.Response().Header()
-		call := &call{requestID: acceptRequestID(req.Header.Get(requestID)), clientIP: c.RealIP(), header: h}
+		call := &call{requestID: id.OfRequest(req.Header.Get(requestID)), clientIP: c.RealIP(), header: h}
 		c.SetRequest(req.WithContext(context.WithValue(req.Context(), callKey{}, call)))
 		h.Set(requestID, call.requestID)
 		h.Set(versionHeader, version)
@@ -61,20 +63,18 @@ func secure(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// acceptRequestID takes the caller's id when it is harmless in logs, and makes
-// one otherwise.
-func acceptRequestID(given string) string {
-	if given == "" || len(given) > 128 {
-		return id.New(id.Request)
-	}
-	for _, c := range []byte(given) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return id.New(id.Request)
+// clientIP is who calls: brakes count by it and the audit trail keeps it, so
+// nobody may choose it freely. The portal proves itself by its key, because
+// other programs may share its address.
+func (s *Server) clientIP(r *http.Request) string {
+	proxies, forwarded := s.cfg.TrustedProxies, r.Header.Values(echo.HeaderXForwardedFor)
+	if given := r.Header.Get(network.PortalKey); given != "" {
+		if s.cfg.PortalKey != "" && subtle.ConstantTimeCompare([]byte(given), []byte(s.cfg.PortalKey)) == 1 {
+			return proxies.Behind(r.RemoteAddr, forwarded)
 		}
+		s.wrongKeys.Inc()
 	}
-	return given
+	return proxies.Client(r.RemoteAddr, forwarded)
 }
 
 // recoverPanic turns a panic into internal_error. The stack goes to the log.

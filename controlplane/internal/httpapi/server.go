@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -21,6 +22,7 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/access"
 	"github.com/tollgate/tollgate/controlplane/internal/idempotency"
 	"github.com/tollgate/tollgate/controlplane/internal/metrics"
+	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/openapi/apiserver"
 )
 
@@ -34,6 +36,10 @@ type Config struct {
 	Idempotency  *idempotency.Keeper
 	// CursorKey authenticates cursors, 32 bytes.
 	CursorKey []byte
+	// TrustedProxies are those whose X-Forwarded-For is believed, and so is who
+	// sends PortalKey.
+	TrustedProxies network.List
+	PortalKey      string
 	// Timeout ends an ordinary call that waits for the database; 0 means 5 s.
 	Timeout time.Duration
 	// Now is the clock; nil means time.Now.
@@ -48,6 +54,8 @@ type Server struct {
 	operations map[string]*operation
 	duration   *prometheus.HistogramVec
 	panics     prometheus.Counter
+	wrongKeys  prometheus.Counter
+	draining   atomic.Bool
 }
 
 var _ apiserver.StrictServerInterface = (*Server)(nil)
@@ -85,7 +93,10 @@ func New(cfg Config, services Services) (*Server, error) {
 	s.panics = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "tollgate_api_panics_total", Help: "Calls that ended in a panic.",
 	})
-	for _, c := range []prometheus.Collector{s.duration, s.panics} {
+	s.wrongKeys = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "tollgate_api_portal_key_refused_total", Help: "Calls with a portal key that is not the control plane's: the portal's visitors then count as one.",
+	})
+	for _, c := range []prometheus.Collector{s.duration, s.panics, s.wrongKeys} {
 		if err := cfg.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
@@ -130,13 +141,11 @@ func (s *Server) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(discard{})
 	e.HTTPErrorHandler = s.renderError
-	// X-Forwarded-For is believed from loopback and private addresses: the
-	// portal and load balancers stand there.
-	e.IPExtractor = echo.ExtractIPFromXFFHeader()
+	e.IPExtractor = s.clientIP
 	e.Use(s.observe, s.recoverPanic, limitBody, checkVersion)
-	for _, probe := range []string{"/livez", "/readyz", "/startupz"} {
-		e.GET(probe, alive)
-	}
+	e.GET("/livez", alive)
+	e.GET("/startupz", alive)
+	e.GET("/readyz", s.ready)
 	if s.cfg.ServeMetrics {
 		e.GET("/metrics", echo.WrapHandler(s.MetricsHandler()))
 	}
@@ -182,10 +191,21 @@ func (s *Server) enter(op *operation) echo.MiddlewareFunc {
 // slowTimeout is for the operator's calls that read everything.
 const slowTimeout = time.Minute
 
-// alive answers probes. Readiness does not ask the database: an outage of it
-// must not take the control plane out of rotation, where it answers 503 with a
-// reason.
+// alive answers probes.
 func alive(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "ok"}) }
+
+// ready does not ask the database: an outage of it must not take the control
+// plane out of rotation, where it answers 503 with a reason.
+func (s *Server) ready(c echo.Context) error {
+	if s.draining.Load() {
+		return c.JSON(http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "reason": "draining"})
+	}
+	return alive(c)
+}
+
+// Drain turns readiness off for good, so that balancers look elsewhere; calls
+// are still answered.
+func (s *Server) Drain() { s.draining.Store(true) }
 
 // NewHTTPServer is an http.Server with limits on slow clients.
 func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {

@@ -17,8 +17,7 @@ import (
 // Bounds of what the ledger takes as it is. They are far above anything real;
 // what is beyond them is held at the bound, and kept aside as it was sent.
 const (
-	maxText     = 256                 // bytes; six of them must fit a key of an index
-	maxAmount   = 100_000_000_000_000 // nano-dollars: 100,000 dollars for a request
+	maxText     = 256 // bytes; six of them must fit a key of an index
 	maxTokens   = 1_000_000_000_000
 	maxDuration = 30 * 24 * time.Hour
 	maxAttempts = 100
@@ -35,47 +34,77 @@ const (
 // wrong clock cannot put usage into a period that is not open. Anything in
 // between is kept as reported: late events are late, not wrong.
 //
-// An error means that the message as a whole cannot be read and never will be.
+// An event that cannot be read stands in the batch without its measurements, so
+// that its number is not missing, or as a stray if it has no number. An error
+// means that not even the message's frame can be read, and never will be.
 func Decode(subject string, data []byte, received time.Time) (usage.Batch, error) {
 	var in usagev1.Batch
 	if err := proto.Unmarshal(data, &in); err != nil {
-		return usage.Batch{}, fmt.Errorf("read usage batch: %w", err)
+		return decodeParts(subject, data, received, err)
 	}
-	if in.DataPlaneId == "" || len(in.DataPlaneId) > maxText || strings.ContainsRune(in.DataPlaneId, 0) {
-		return usage.Batch{}, errors.New("read usage batch: it does not name its data plane")
+	d, err := newDecoder(subject, in.DataPlaneId, in.Epoch, received, len(in.Events))
+	if err != nil {
+		return usage.Batch{}, err
 	}
-	if in.Epoch > math.MaxInt64 {
-		return usage.Batch{}, fmt.Errorf("read usage batch of %s: epoch %d is out of range", in.DataPlaneId, in.Epoch)
-	}
-	b := usage.Batch{DataPlaneID: in.DataPlaneId, Epoch: int64(in.Epoch), Events: make([]usage.Event, len(in.Events))}
-	for i, e := range in.Events {
-		if e.Seq == 0 || e.Seq > math.MaxInt64 {
-			return usage.Batch{}, fmt.Errorf("read usage batch of %s/%d: seq %d is out of range", in.DataPlaneId, in.Epoch, e.Seq)
-		}
-		n := normaliser{earliest: received.Add(-behind), latest: received.Add(ahead)}
-		b.Events[i] = n.event(&in, e)
-		if n.reason != "" {
-			aside, err := asSent(subject, &in, e, n.reason)
-			if err != nil {
-				return usage.Batch{}, err
-			}
-			if b.Asides == nil {
-				b.Asides = map[int64]usage.Aside{}
-			}
-			b.Asides[int64(e.Seq)] = aside
+	for _, e := range in.Events {
+		n := d.normaliser()
+		if err := d.add(e, &n, func() ([]byte, error) { return proto.Marshal(e) }); err != nil {
+			return usage.Batch{}, err
 		}
 	}
-	return b, nil
+	return d.batch, nil
 }
 
-// asSent keeps an event with its identity, so that two that are alike are not
-// taken for one.
-func asSent(subject string, b *usagev1.Batch, e *usagev1.Event, reason string) (usage.Aside, error) {
-	raw, err := proto.Marshal(&usagev1.Batch{DataPlaneId: b.DataPlaneId, Epoch: b.Epoch, Events: []*usagev1.Event{e}})
-	if err != nil {
-		return usage.Aside{}, fmt.Errorf("keep event %s/%d/%d aside: %w", b.DataPlaneId, b.Epoch, e.Seq, err)
+// decoder fills a batch.
+type decoder struct {
+	subject, planeID string
+	epoch            uint64
+	received         time.Time
+	batch            usage.Batch
+}
+
+func newDecoder(subject, planeID string, epoch uint64, received time.Time, events int) (*decoder, error) {
+	if planeID == "" || len(planeID) > maxText || strings.ContainsRune(planeID, 0) || !utf8.ValidString(planeID) {
+		return nil, errors.New("read usage batch: it does not name its data plane")
 	}
-	return usage.Aside{Subject: subject, Reason: reason, Payload: raw}, nil
+	if epoch > math.MaxInt64 {
+		return nil, fmt.Errorf("read usage batch of %s: epoch %d is out of range", planeID, epoch)
+	}
+	return &decoder{subject: subject, planeID: planeID, epoch: epoch, received: received,
+		batch: usage.Batch{DataPlaneID: planeID, Epoch: int64(epoch), Events: make([]usage.Event, 0, events)}}, nil
+}
+
+func (d *decoder) normaliser() normaliser {
+	return normaliser{earliest: d.received.Add(-behind), latest: d.received.Add(ahead)}
+}
+
+// add takes one event. What it was sent as is only asked for when it has to be
+// kept aside.
+func (d *decoder) add(e *usagev1.Event, n *normaliser, sent func() ([]byte, error)) error {
+	stray := e.Seq == 0 || e.Seq > math.MaxInt64
+	if stray {
+		n.reason = fmt.Sprintf("seq %d is out of range", e.Seq)
+	} else {
+		d.batch.Events = append(d.batch.Events, n.event(d, e))
+	}
+	if n.reason == "" {
+		return nil
+	}
+	raw, err := sent()
+	if err != nil {
+		return fmt.Errorf("keep event %s/%d/%d aside: %w", d.planeID, d.epoch, e.Seq, err)
+	}
+	// With its identity, so that two that are alike are not taken for one.
+	aside := usage.Aside{Subject: d.subject, Reason: n.reason, Payload: batchOf(d.planeID, d.epoch, raw)}
+	if stray {
+		d.batch.Strays = append(d.batch.Strays, aside)
+		return nil
+	}
+	if d.batch.Asides == nil {
+		d.batch.Asides = map[int64]usage.Aside{}
+	}
+	d.batch.Asides[int64(e.Seq)] = aside
+	return nil
 }
 
 // normaliser turns a reported event into one that the ledger can hold, and
@@ -85,13 +114,13 @@ type normaliser struct {
 	reason           string
 }
 
-func (n *normaliser) event(b *usagev1.Batch, e *usagev1.Event) usage.Event {
+func (n *normaliser) event(d *decoder, e *usagev1.Event) usage.Event {
 	t := e.Tokens
 	if t == nil {
 		t = &usagev1.Tokens{}
 	}
 	out := usage.Event{
-		DataPlaneID: b.DataPlaneId, Epoch: int64(b.Epoch), Seq: int64(e.Seq),
+		DataPlaneID: d.planeID, Epoch: int64(d.epoch), Seq: int64(e.Seq),
 		TenantID: n.text("tenant_id", e.TenantId), ProjectID: n.text("project_id", e.ProjectId), APIKeyID: n.text("api_key_id", e.ApiKeyId),
 		RequestID: n.text("request_id", e.RequestId), Route: n.text("route", e.Route), Operation: n.text("operation", e.Operation),
 		Provider: n.text("provider", e.Provider), ProviderModel: n.text("provider_model", e.ProviderModel),
@@ -107,7 +136,7 @@ func (n *normaliser) event(b *usagev1.Batch, e *usagev1.Event) usage.Event {
 			AudioInput: n.number("tokens.audio_input", t.AudioInput, maxTokens), AudioOutput: n.number("tokens.audio_output", t.AudioOutput, maxTokens),
 			ImageInput: n.number("tokens.image_input", t.ImageInput, maxTokens),
 		},
-		CostNano: n.number("cost_nano", e.CostNano, maxAmount), PriceNano: n.number("price_nano", e.PriceNano, maxAmount),
+		CostNano: n.amount("cost_nano", e.CostNano), PriceNano: n.amount("price_nano", e.PriceNano),
 		CostPriceID: n.text("cost_price_id", e.CostPriceId), SellPriceID: n.text("sell_price_id", e.SellPriceId),
 		ConfigRevision: int64(min(e.ConfigRevision, math.MaxInt64)), ClientIP: n.text("client_ip", e.ClientIp),
 	}
@@ -159,6 +188,15 @@ func (n *normaliser) number(field string, v, bound int64) int64 {
 		return max(0, min(v, bound))
 	}
 	return v
+}
+
+// amount is any number of nano-dollars that a bigint holds. One at the very end
+// is where money.Cost stops counting: the true amount is higher, so it is told.
+func (n *normaliser) amount(field string, v int64) int64 {
+	if v == math.MaxInt64 && n.reason == "" {
+		n.reason = field + " is at the end of its range"
+	}
+	return n.number(field, v, math.MaxInt64)
 }
 
 func (n *normaliser) text(field, s string) string {

@@ -37,7 +37,7 @@ type Ledger interface {
 	// Unacceptable reports whether err will meet the same events for ever.
 	Unacceptable(err error) bool
 	UsageWatermarks(ctx context.Context, dataPlaneID string) ([]usage.Watermark, error)
-	UsageGaps(ctx context.Context, age time.Duration) (int64, error)
+	UsageGaps(ctx context.Context, age time.Duration, most int) ([]usage.Gap, error)
 	SetAside(ctx context.Context, a usage.Aside) error
 	EnsureUsageDays(ctx context.Context, first, last time.Time) error
 }
@@ -56,9 +56,10 @@ type Stats struct {
 	Events     atomic.Int64 // new in the ledger
 	Duplicates atomic.Int64 // arrived again, and added nothing
 	Messages   atomic.Int64
-	Asides     atomic.Int64 // messages that could not be taken and were set aside
+	Asides     atomic.Int64 // messages, and events without a number, that could only be set aside
+	Refused    atomic.Int64 // events that are in the ledger without their measurements
 	Retries    atomic.Int64 // transactions that had to be repeated
-	Gaps       atomic.Int64 // now: epochs in which an event has been missing for a minute
+	Gaps       atomic.Int64 // places where an event had been missing for a minute
 }
 
 // Ingester moves usage from NATS to the ledger.
@@ -72,6 +73,8 @@ type Ingester struct {
 	// Of the writer alone: days that have a partition, and since when it knows.
 	days      map[int64]bool
 	daysSince time.Time
+	// gaps are those that stood open when they were last counted.
+	gaps map[usage.Gap]bool
 }
 
 // message is one message of the stream, decoded.
@@ -88,6 +91,8 @@ const (
 
 	// gapAge is how long a missing event may still be on its way.
 	gapAge = time.Minute
+	// maxGaps is how many are looked at; beyond that many, one more tells nothing.
+	maxGaps = 1000
 
 	daysAhead = 7
 
@@ -183,7 +188,11 @@ func (in *Ingester) store(ctx context.Context, group []message) {
 		return
 	}
 	in.partitions(ctx, good)
-	rec, err := in.record(ctx, good)
+	batches := make([]usage.Batch, len(good))
+	for i, m := range good {
+		batches[i] = m.batch
+	}
+	err := in.record(ctx, batches, good...)
 	switch {
 	case ctx.Err() != nil:
 		return
@@ -192,33 +201,36 @@ func (in *Ingester) store(ctx context.Context, group []message) {
 		in.store(ctx, good[:len(good)/2])
 		in.store(ctx, good[len(good)/2:])
 		return
-	case err != nil:
-		in.setAside(ctx, good[0], err)
+	case err != nil && !in.divide(ctx, good[0], good[0].batch, err):
 		return
 	}
-	in.stats.Events.Add(int64(rec.Events))
-	in.stats.Duplicates.Add(int64(rec.Duplicates))
 	for _, m := range good {
 		in.ack(m)
-	}
-	for _, w := range rec.Watermarks {
-		in.send(w)
 	}
 }
 
 // record repeats the transaction until it is through, ctx ends, or the data
-// itself is refused.
-func (in *Ingester) record(ctx context.Context, group []message) (usage.Recorded, error) {
-	batches := make([]usage.Batch, len(group))
-	for i, m := range group {
-		batches[i] = m.batch
-	}
+// itself is refused. Then it counts, and sends the watermarks: their events are
+// in the ledger, whatever becomes of the messages.
+func (in *Ingester) record(ctx context.Context, batches []usage.Batch, from ...message) error {
 	var rec usage.Recorded
 	err := in.insist(ctx, "record usage", func(ctx context.Context) (err error) {
 		rec, err = in.cfg.Ledger.RecordUsage(ctx, batches)
 		return err
-	}, group...)
-	return rec, err
+	}, from...)
+	if err != nil {
+		return err
+	}
+	in.stats.Events.Add(int64(rec.Events))
+	in.stats.Duplicates.Add(int64(rec.Duplicates))
+	in.stats.Refused.Add(int64(rec.Refused))
+	for _, b := range batches {
+		in.stats.Asides.Add(int64(len(b.Strays)))
+	}
+	for _, w := range rec.Watermarks {
+		in.send(w)
+	}
+	return nil
 }
 
 // insist repeats fn with growing pauses until it succeeds, ctx ends, or the
@@ -252,15 +264,23 @@ func (in *Ingester) attempt(ctx context.Context, fn func(context.Context) error)
 
 // setAside keeps a message that cannot be taken, and lets the others pass.
 func (in *Ingester) setAside(ctx context.Context, m message, cause error) {
+	if in.keepAside(ctx, m, m.msg.Data(), cause) {
+		in.ack(m)
+	}
+}
+
+// keepAside keeps a message, or a part of it, that nothing else can be made of;
+// false when ctx ended before.
+func (in *Ingester) keepAside(ctx context.Context, m message, payload []byte, cause error) bool {
 	err := in.insist(ctx, "set aside", func(ctx context.Context) error {
-		return in.cfg.Ledger.SetAside(ctx, usage.Aside{Subject: m.msg.Subject(), Reason: cause.Error(), Payload: m.msg.Data()})
+		return in.cfg.Ledger.SetAside(ctx, usage.Aside{Subject: m.msg.Subject(), Reason: clean(cause.Error()), Payload: payload})
 	}, m)
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	in.stats.Asides.Add(1)
-	in.log.Error("a usage message cannot be taken and was set aside", "subject", m.msg.Subject(), "bytes", len(m.msg.Data()), "cause", cause, "error", err)
-	in.ack(m)
+	in.log.Error("a usage message cannot be taken and was set aside", "subject", m.msg.Subject(), "bytes", len(payload), "cause", cause, "error", err)
+	return true
 }
 
 // ack may fail: the message then comes again and adds nothing.
@@ -310,19 +330,26 @@ func (in *Ingester) send(w usage.Watermark) {
 	}
 }
 
-// countGaps looks for events that have been missing for too long.
+// countGaps looks for events that have been missing for too long, and counts
+// each place once.
 func (in *Ingester) countGaps(ctx context.Context) {
-	var n int64
+	var found []usage.Gap
 	err := in.attempt(ctx, func(ctx context.Context) (err error) {
-		n, err = in.cfg.Ledger.UsageGaps(ctx, gapAge)
+		found, err = in.cfg.Ledger.UsageGaps(ctx, gapAge, maxGaps)
 		return err
 	})
 	if err != nil {
 		return // the next turn tells
 	}
-	if before := in.stats.Gaps.Swap(n); n > before {
-		in.log.Error("usage events are missing", "epochs", n)
+	open := make(map[usage.Gap]bool, len(found))
+	for _, g := range found {
+		open[g] = true
+		if !in.gaps[g] {
+			in.stats.Gaps.Add(1)
+			in.log.Error("usage events are missing", "data_plane", g.DataPlaneID, "epoch", g.Epoch, "after", g.After)
+		}
 	}
+	in.gaps = open
 }
 
 // backoff waits longer each time, up to two seconds, and not in step with

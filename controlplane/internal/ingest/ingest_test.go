@@ -260,32 +260,6 @@ func TestUnreadableMessagesAreSetAsideAndBlockNothing(t *testing.T) {
 	}
 }
 
-func TestEventsThatTheDatabaseRefusesAreSetAsideAlone(t *testing.T) {
-	b := newBench(t)
-	w := world(1)
-	poison := w.Batch("dpl_bad", 1, 1, 1)
-	e := poison.Events[0]
-	e.TenantId, e.Provider, e.ProviderModel, e.ErrorCode, e.CostNano = "ten_full", "p", "m", "", 1000
-	// Its rollup took as long as a bigint can say.
-	ctx := context.Background()
-	err := b.db.InSystem(ctx, func(tx postgres.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO usage_hour (tenant_id, hour, route, provider, provider_model, requests, errors, attempts, estimated, input, output,
-			cache_read, cache_write, reasoning, audio_input, audio_output, image_input, cost_nano, price_nano, duration_us)
-			VALUES ('ten_full', date_trunc('hour', $1::timestamptz), $2, 'p', 'm', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9223372036854775807)`,
-			time.Unix(0, e.StartedAtUnixNano), e.Route)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.run(b.db)
-	b.publish(w.Batch("dpl_a", 1, 1, 50), poison, w.Batch("dpl_a", 1, 51, 50))
-	b.settled(100)
-	if n := b.count("SELECT count(*) FROM usage_aside WHERE subject LIKE '%dpl_bad'"); n != 1 {
-		t.Errorf("the refused event was set aside %d times, want 1", n)
-	}
-}
-
 // TestATenantThatFillsItsRowsHoldsNobodyBack: prices are the tenant's choice,
 // so it can drive its sums to where a bigint ends. Events of others come in the
 // same messages and the same transactions.

@@ -51,7 +51,7 @@ func (s *Service) SetRole(ctx context.Context, tenantID string, by change.Actor,
 			return change.Record{}, ownersOnly()
 		}
 		if m.Role == access.Owner && role != access.Owner && owners <= 1 {
-			return change.Record{}, lastOwner()
+			return change.Record{}, fault.New(fault.LastOwner, "", nil)
 		}
 		from := m.Role
 		m.Role = role
@@ -68,7 +68,7 @@ func (s *Service) Remove(ctx context.Context, tenantID string, by change.Actor, 
 			return change.Record{}, ownersOnly()
 		}
 		if m.Role == access.Owner && owners <= 1 {
-			return change.Record{}, lastOwner()
+			return change.Record{}, fault.New(fault.LastOwner, "", nil)
 		}
 		return m.Record("member.remove"), nil
 	})
@@ -76,8 +76,4 @@ func (s *Service) Remove(ctx context.Context, tenantID string, by change.Actor, 
 
 func ownersOnly() error {
 	return fault.New(fault.Forbidden, "Only an owner gives or takes the role of owner.", nil)
-}
-
-func lastOwner() error {
-	return fault.New(fault.Conflict, "This is the last owner of the tenant. Make somebody else an owner first.", nil)
 }

@@ -47,12 +47,13 @@ func (db *DB) APIKey(ctx context.Context, tenantID, keyID string) (k apikey.Key,
 func (db *DB) CreateAPIKey(ctx context.Context, tenantID string, by Actor, k apikey.Key, most int) (apikey.Key, int64, error) {
 	changeID, err := db.Change(ctx, tenantID, by, func(tx Tx, r *Recorder) error {
 		var working int
-		err := tx.QueryRow(ctx, `SELECT count(*) FROM api_key WHERE tenant_id = $1 AND revoked_at IS NULL`, tenantID).Scan(&working)
+		err := tx.QueryRow(ctx, `SELECT count(*) FROM api_key WHERE tenant_id = $1 AND revoked_at IS NULL
+			AND (expires_at IS NULL OR expires_at > now())`, tenantID).Scan(&working)
 		if err != nil {
 			return fmt.Errorf("count API keys of %s: %w", tenantID, err)
 		}
 		if working >= most {
-			return fault.Newf(fault.Conflict, "This tenant has %d API keys that are not revoked, the most that is allowed. Revoke one first.", working)
+			return fault.Newf(fault.Conflict, "This tenant has %d API keys that work, the most that is allowed. Revoke one first.", working)
 		}
 		if err := holdProject(ctx, tx, tenantID, &k.ProjectID); err != nil {
 			return err

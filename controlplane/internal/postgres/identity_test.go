@@ -209,4 +209,14 @@ func TestKeysAreCapped(t *testing.T) {
 	if err := add(2); err != nil {
 		t.Errorf("after a revocation: %v", err)
 	}
+	// So does one whose time is over.
+	if err := db.InSystem(ctx, func(tx postgres.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE api_key SET expires_at = now() - interval '1 second' WHERE tenant_id = $1`, b.Tenant.ID)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := add(2); err != nil {
+		t.Errorf("after the keys expired: %v", err)
+	}
 }

@@ -21,10 +21,13 @@ func (db *DB) RecordUsage(ctx context.Context, batches []usage.Batch) (usage.Rec
 	var rec usage.Recorded
 	err := db.InSystem(ctx, func(tx Tx) error {
 		r := recording{tx: tx, asides: map[eventKey]usage.Aside{}}
+		for _, b := range batches {
+			r.strays = append(r.strays, b.Strays...)
+		}
 		if err := r.record(ctx, batches); err != nil {
 			return err
 		}
-		rec = usage.Recorded{Events: len(r.events), Duplicates: r.duplicates, Watermarks: r.marks}
+		rec = usage.Recorded{Events: len(r.events), Duplicates: r.duplicates, Refused: r.refused, Watermarks: r.marks}
 		return nil
 	})
 	return rec, err
@@ -54,7 +57,9 @@ type recording struct {
 	marks      []usage.Watermark
 	events     []*usage.Event // new ones
 	asides     map[eventKey]usage.Aside
+	strays     []usage.Aside
 	duplicates int
+	refused    int
 }
 
 func (r *recording) record(ctx context.Context, batches []usage.Batch) error {
@@ -153,6 +158,9 @@ func (r *recording) sift(ctx context.Context, m usage.Watermark, batches []usage
 			seen[e.Seq] = true
 			seqs = append(seqs, e.Seq)
 			r.events = append(r.events, e)
+			if e.ErrorCode == usage.RefusedByLedger {
+				r.refused++
+			}
 			if a, ok := b.Asides[e.Seq]; ok {
 				r.asides[eventKey{epochKey{m.DataPlaneID, m.Epoch}, e.Seq}] = a
 			}
@@ -242,6 +250,9 @@ func (r *recording) finish(ctx context.Context) error {
 	for _, a := range r.asides {
 		queueAside(&b, a)
 	}
+	for _, a := range r.strays {
+		queueAside(&b, a)
+	}
 	ids, epochs := make([]string, len(r.marks)), make([]int64, len(r.marks))
 	contiguous, highest := make([]int64, len(r.marks)), make([]int64, len(r.marks))
 	for i, m := range r.marks {
@@ -278,12 +289,20 @@ func (db *DB) UsageWatermarks(ctx context.Context, dataPlaneID string) ([]usage.
 	return marks, nil
 }
 
-// UsageGaps counts epochs in which an event has been missing for longer than age.
-func (db *DB) UsageGaps(ctx context.Context, age time.Duration) (n int64, err error) {
+// UsageGaps finds places where an event has been missing for longer than age, up
+// to most of them.
+func (db *DB) UsageGaps(ctx context.Context, age time.Duration, most int) (gaps []usage.Gap, err error) {
 	err = db.InSystem(ctx, func(tx Tx) error {
-		return tx.QueryRow(ctx, `SELECT count(*) FROM usage_watermark WHERE gap_since < now() - $1::interval`, age).Scan(&n)
+		gaps, err = all(ctx, tx, func(row pgx.CollectableRow) (g usage.Gap, err error) {
+			return g, row.Scan(&g.DataPlaneID, &g.Epoch, &g.After)
+		}, `SELECT data_plane_id, epoch, contiguous_seq FROM usage_watermark
+			WHERE gap_since < now() - $1::interval ORDER BY gap_since, data_plane_id, epoch LIMIT $2`, age, most)
+		return err
 	})
-	return n, err
+	if err != nil {
+		return nil, fmt.Errorf("look for gaps in the ledger: %w", err)
+	}
+	return gaps, nil
 }
 
 // SetAside keeps what the ledger could not take.
@@ -292,6 +311,14 @@ func (db *DB) SetAside(ctx context.Context, a usage.Aside) error {
 		var b pgx.Batch
 		queueAside(&b, a)
 		return tx.SendBatch(ctx, &b).Close()
+	})
+}
+
+// PruneUsageAside forgets what was set aside and has not come again for age.
+func (db *DB) PruneUsageAside(ctx context.Context, age time.Duration) error {
+	return db.InSystem(ctx, func(tx Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM usage_aside WHERE last_at < now() - make_interval(secs => $1)`, age.Seconds())
+		return err
 	})
 }
 

@@ -101,6 +101,34 @@ func TestWhatWasCorrectedIsKeptAside(t *testing.T) {
 	}
 }
 
+func TestWhatWasSetAsideIsKeptForItsTime(t *testing.T) {
+	db, ctx := postgrestest.Open(t), context.Background()
+	for _, payload := range []string{"old", "came again", "new"} {
+		if err := db.SetAside(ctx, usage.Aside{Subject: "s", Reason: "r", Payload: []byte(payload)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := db.InSystem(ctx, func(tx postgres.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE usage_aside SET first_at = now() - interval '40 days', last_at = now() - interval '31 days' WHERE payload <> 'new'`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.SetAside(ctx, usage.Aside{Subject: "s", Reason: "r", Payload: []byte("came again")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.PruneUsageAside(ctx, 30*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, db, "SELECT count(*) FROM usage_aside WHERE payload IN ('came again', 'new')"); n != 2 {
+		t.Errorf("%d of 2 recent ones are left", n)
+	}
+	if n := count(t, db, "SELECT count(*) FROM usage_aside"); n != 2 {
+		t.Errorf("%d left, want 2", n)
+	}
+}
+
 // BenchmarkRecordUsage is the ledger's share of ingest on one connection.
 func BenchmarkRecordUsage(b *testing.B) {
 	const perTx, perBatch = 10_000, 200

@@ -35,9 +35,25 @@ func insertUser(ctx context.Context, tx Tx, u session.User) error {
 	return nil
 }
 
-// CreateSession inserts a session; the token's hash is all that is kept.
+// CreateSession inserts a session; the token's hash is all that is kept. The
+// user's oldest go when there are too many.
 func (db *DB) CreateSession(ctx context.Context, s session.Session) error {
-	return db.InSystem(ctx, func(tx Tx) error { return insertSession(ctx, tx, s) })
+	return db.InSystem(ctx, func(tx Tx) error {
+		// One sign-in of a user after another, so that each counts the others'.
+		if _, err := tx.Exec(ctx, `SELECT FROM app_user WHERE user_id = $1 FOR NO KEY UPDATE`, s.UserID); err != nil {
+			return fmt.Errorf("lock user %s: %w", s.UserID, err)
+		}
+		if err := insertSession(ctx, tx, s); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM session WHERE user_id = $1 AND session_id <> $2 AND session_id NOT IN (
+				SELECT session_id FROM session WHERE user_id = $1 AND session_id <> $2 AND expires_at >= now()
+				ORDER BY created_at DESC, session_id DESC LIMIT $3)`, s.UserID, s.ID, session.MostLive-1)
+		if err != nil {
+			return fmt.Errorf("end the oldest sessions of user %s: %w", s.UserID, err)
+		}
+		return nil
+	})
 }
 
 func insertSession(ctx context.Context, tx Tx, s session.Session) error {

@@ -34,6 +34,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tollgate/tollgate/controlplane/internal/postgres"
+	"github.com/tollgate/tollgate/proto/configcheck"
 )
 
 // Config is what publishing needs. Zero values of the limits mean the default.
@@ -188,7 +189,7 @@ type metrics struct {
 	revision  prometheus.Gauge
 	published prometheus.Counter
 	failures  prometheus.Counter
-	refusals  prometheus.Counter
+	refusals  *prometheus.CounterVec
 	dropped   prometheus.Counter
 	snapshots prometheus.Counter
 	delay     prometheus.Histogram
@@ -200,7 +201,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		revision:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "tollgate_config_revision", Help: "Newest published revision."}),
 		published: prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_published_total", Help: "Config changes sent to the stream."}),
 		failures:  prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_publish_failures_total", Help: "Batches of changes that the stream did not take at once."}),
-		refusals:  prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_nack_total", Help: "Resources that a data plane refused."}),
+		refusals:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_config_nack_total", Help: "Resources that a data plane refused, by reason."}, []string{"reason"}),
 		dropped:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_status_dropped_total", Help: "Messages of data planes that could not be read."}),
 		snapshots: prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_snapshots_total", Help: "Snapshots put into the object store."}),
 		delay: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tollgate_config_publish_seconds",
@@ -210,6 +211,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics of publishing: %w", err)
 		}
+	}
+	for _, reason := range configcheck.Reasons() {
+		m.refusals.WithLabelValues(reason) // there from the start
 	}
 	return m, nil
 }

@@ -58,12 +58,16 @@ func (s *Snapshots) Open(ctx context.Context) (*Snapshot, error) {
 	now, err := s.db.Publication(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err != nil && s.header == nil {
+		return nil, err
+	}
 	stale := err == nil && (s.header == nil || int64(s.header.Revision) != now.LastRevision || s.header.StreamCreatedUnixNano != now.StreamCreated)
 	if stale {
-		err = s.build(ctx)
-	}
-	if s.header == nil {
-		return nil, err
+		// A build that fails, on a full disk say, must not pass the file before
+		// off as the present state.
+		if err := s.build(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return &Snapshot{SectionReader: io.NewSectionReader(s.file, 0, s.size), Header: s.header}, nil
 }

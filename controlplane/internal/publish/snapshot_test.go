@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -123,5 +125,36 @@ func TestASnapshotIsBuiltOncePerState(t *testing.T) {
 	}
 	if newer.Header.Revision != 2 || newer.Header.Count != 2 {
 		t.Errorf("after a change the snapshot is %v", newer.Header)
+	}
+}
+
+// A snapshot that cannot be built is no snapshot: the one before does not stand
+// in for it. When the database is away it does, since nothing newer is known.
+func TestAStaleSnapshotIsNotPassedOff(t *testing.T) {
+	w := newWorld(t)
+	dir := filepath.Join(t.TempDir(), "snapshots")
+	snapshots := NewSnapshots(w.db, dir)
+	ctx := context.Background()
+	if _, err := snapshots.Open(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := snapshots.Open(ctx); err != nil {
+		t.Errorf("the present state is there already: %v", err)
+	}
+	w.run(w.publisher())
+	w.commit("ten_a", "r", "x", false)
+	w.published(1)
+	if _, err := snapshots.Open(ctx); err == nil {
+		t.Error("an older state was given out for the present one")
+	}
+	w.db.Close()
+	if _, err := snapshots.Open(ctx); err != nil {
+		t.Errorf("without a database: %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tollgate/tollgate/controlplane/internal/rollout"
+	"github.com/tollgate/tollgate/proto/configcheck"
 	"github.com/tollgate/tollgate/proto/subject"
 	statusv1 "github.com/tollgate/tollgate/proto/tollgate/status/v1"
 )
@@ -156,7 +157,7 @@ func (p *Publisher) takeAck(in *inbox, m *nats.Msg) error {
 	}
 	ack := rollout.Ack{DataPlaneID: a.DataPlaneId, Epoch: int64(a.Epoch), Revision: int64(a.Revision)}
 	for _, r := range a.Refused {
-		p.metrics.refusals.Inc()
+		p.metrics.refusals.WithLabelValues(configcheck.Reason(r.Path)).Inc()
 		p.log.Warn("a data plane refused a resource", "data_plane", a.DataPlaneId, "tenant", r.TenantId, "kind", r.Kind, "resource", r.Id,
 			"revision", r.Revision, "path", r.Path, "message", r.Message)
 		ack.Refused = append(ack.Refused, rollout.Refusal{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tollgate/tollgate/controlplane/internal/postgres"
@@ -160,9 +161,25 @@ func TestFiveHundredChangesAreLiveSoon(t *testing.T) {
 	}
 }
 
+// nacks reads the counter of refusals.
+func nacks(t *testing.T, p *Publisher) (out string) {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	r.MustRegister(p.metrics.refusals)
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range families[0].GetMetric() {
+		out += fmt.Sprint(m.GetLabel()[0].GetValue(), " ", m.GetCounter().GetValue(), " ")
+	}
+	return out
+}
+
 func TestARefusalIsShownWithItsPathUntilANewerVersionIsTaken(t *testing.T) {
 	w := newWorld(t)
-	w.run(w.publisher())
+	p := w.publisher()
+	w.run(p)
 	w.fleet(2)
 	w.live(w.commit("ten_a", "r", "good", false))
 	bad := w.commit("ten_a", "r", "bad", false)
@@ -181,6 +198,9 @@ func TestARefusalIsShownWithItsPathUntilANewerVersionIsTaken(t *testing.T) {
 		}
 		return nil
 	})
+	if got := nacks(t, p); got != "envelope 0 field 2 payload 0 secret 0 " {
+		t.Errorf("counted by reason: %s", got)
+	}
 	list, err := w.db.Refusals(context.Background(), "ten_a", 10)
 	if err != nil || len(list) != 2 || list[0].ResourceID != "r" || list[0].Revision != 2 {
 		t.Fatalf("refusals: %+v, %v", list, err)

@@ -20,6 +20,10 @@ import (
 // Lifetime of a session.
 const Lifetime = 14 * 24 * time.Hour
 
+// MostLive is how many sessions somebody can have at once. The oldest end when
+// there would be more: a program that signs in for each call fills no table.
+const MostLive = 20
+
 // User is a person. One may be a member of several tenants.
 type User struct {
 	ID           string
@@ -46,6 +50,7 @@ type Membership struct {
 type Store interface {
 	// UserByEmail returns fault.NotFound for nobody.
 	UserByEmail(ctx context.Context, email string) (User, error)
+	// CreateSession ends the user's oldest sessions beyond MostLive.
 	CreateSession(ctx context.Context, s Session) error
 	DeleteSession(ctx context.Context, sessionID string) error
 	// Memberships lists the tenants of a user, up to a hundred.

@@ -45,6 +45,30 @@ type Event struct {
 	IngestedAt                    time.Time
 }
 
+// RefusedByLedger is the error code of an event whose measurements the ledger
+// does not have: Postgres refused them, or they could not be read. What was
+// sent is kept aside.
+const RefusedByLedger = "ledger_refused"
+
+// Unmeasured is e without what was measured: who called what and when, and how
+// it ended. Estimated says that its zeros are no count.
+func (e Event) Unmeasured() Event {
+	return Event{
+		DataPlaneID: e.DataPlaneID, Epoch: e.Epoch, Seq: e.Seq, TenantID: e.TenantID, ProjectID: e.ProjectID, APIKeyID: e.APIKeyID,
+		RequestID: e.RequestID, Route: e.Route, Operation: e.Operation, Provider: e.Provider, ProviderModel: e.ProviderModel,
+		StartedAt: e.StartedAt, Outcome: e.Outcome, HTTPStatus: e.HTTPStatus, ErrorCode: RefusedByLedger,
+		Streamed: e.Streamed, Estimated: true, ConfigRevision: e.ConfigRevision,
+	}
+}
+
+// Bare is e with nothing left but whose it is and when it was: the last form
+// that is tried, because a number without an event would hold back all that
+// follow.
+func (e Event) Bare() Event {
+	return Event{DataPlaneID: e.DataPlaneID, Epoch: e.Epoch, Seq: e.Seq, TenantID: e.TenantID, StartedAt: e.StartedAt,
+		ErrorCode: RefusedByLedger, Estimated: true}
+}
+
 // Attempt is one call of a provider, as the ledger keeps it in JSON.
 type Attempt struct {
 	Provider      string    `json:"provider"`
@@ -84,11 +108,15 @@ type Batch struct {
 	// Asides are events that were corrected before they could be kept, as they
 	// were sent, by Seq.
 	Asides map[int64]Aside
+	// Strays are events without a number of their own: nothing but what was
+	// sent can be kept of them.
+	Strays []Aside
 }
 
 // Recorded says what a transaction of the ledger did.
 type Recorded struct {
 	Events     int // new in the ledger
 	Duplicates int // were there before
+	Refused    int // of the new ones, without their measurements
 	Watermarks []Watermark
 }

@@ -12,6 +12,14 @@ type Watermark struct {
 	Highest     int64
 }
 
+// Gap is a place in the sequence of a data plane's epoch: events after After
+// are missing, while later ones are there.
+type Gap struct {
+	DataPlaneID string
+	Epoch       int64
+	After       int64
+}
+
 // Knowledge is what a watermark alone says of an event.
 type Knowledge int
 

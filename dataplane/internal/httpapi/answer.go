@@ -336,7 +336,7 @@ func (s *Server) fail(err error, ec echo.Context) {
 		}
 	}
 	h := ec.Response().Header()
-	rid := requestID(first(ec.Request().Header, "X-Request-Id"))
+	rid := id.OfRequest(first(ec.Request().Header, "X-Request-Id"))
 	h.Set("X-Request-Id", rid)
 	setRetry(h, f, "", "")
 	if f.Kind == fault.Internal {

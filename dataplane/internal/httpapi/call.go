@@ -69,7 +69,7 @@ func (c *call) fill(op pipeline.Operation, d canon.Dialect, ec echo.Context) {
 	req := &c.req
 	req.Started = time.Now()
 	req.Operation, req.Dialect = op, d
-	req.ID = requestID(first(h, "X-Request-Id"))
+	req.ID = id.OfRequest(first(h, "X-Request-Id"))
 	req.TenantSlug = ec.Param("tenant")
 	req.Secret = auth.Secret(first(h, "Authorization"), first(h, "X-Api-Key"), first(h, "X-Goog-Api-Key"))
 	switch {
@@ -82,7 +82,7 @@ func (c *call) fill(op pipeline.Operation, d canon.Dialect, ec echo.Context) {
 		// The paths of model lists are the same in both dialects.
 		req.Version, req.Beta, req.Dialect = version, first(h, "Anthropic-Beta"), messagesIfShared(op, d)
 	}
-	req.ClientIP = clientIP(c.r.RemoteAddr)
+	req.ClientIP = c.s.cfg.TrustedProxies.Client(c.r.RemoteAddr, h["X-Forwarded-For"])
 	req.UserAgent = short(first(h, "User-Agent"))
 	req.Traceparent = first(h, "Traceparent")
 	req.Demo = first(h, "X-Tollgate-Demo")
@@ -138,23 +138,6 @@ func first(h http.Header, name string) string {
 	return ""
 }
 
-const maxRequestID = 128
-
-// requestID takes the caller's if it is harmless, and makes one otherwise.
-func requestID(given string) string {
-	if given == "" || len(given) > maxRequestID {
-		return id.New(id.Request)
-	}
-	for i := 0; i < len(given); i++ {
-		switch c := given[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return id.New(id.Request)
-		}
-	}
-	return given
-}
-
 const maxUserAgent = 256
 
 func short(s string) string {
@@ -162,14 +145,6 @@ func short(s string) string {
 		s = s[:maxUserAgent]
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
-}
-
-func clientIP(addr string) string {
-	i := strings.LastIndexByte(addr, ':')
-	if i < 0 {
-		return addr
-	}
-	return strings.Trim(addr[:i], "[]")
 }
 
 // serve runs the request. It reports whether the call may be used again: not

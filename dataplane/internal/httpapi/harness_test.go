@@ -153,7 +153,7 @@ func start(t testing.TB, w *testconfig.World, change func(*httpapi.Config)) *gat
 	client := provider.New(provider.Config{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	g.pipeline = pipeline.New(pipeline.Deps{Logger: log, Config: g.config, Meter: g.ledger, Client: client, Metrics: m})
 	cfg := httpapi.Config{
-		Logger: log, Pipeline: g.pipeline, Ready: g.config.Loaded,
+		Logger: log, Pipeline: g.pipeline, Ready: g.config.Loaded, Revision: g.config.Revision,
 		Metrics: reg.Handler(), DrainTime: 5 * time.Second,
 	}
 	if change != nil {

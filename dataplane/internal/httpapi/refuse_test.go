@@ -13,6 +13,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/httpapi"
 	"github.com/tollgate/tollgate/dataplane/internal/testconfig"
 	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/secretkey"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
@@ -140,6 +141,47 @@ func TestModelsList(t *testing.T) {
 	g.wantFault(g.do("GET", "/v1/models/demo", limited, ""), fault.ModelNotFound, "model")
 	if ev := g.ledger.wait(t, 0); ev.Operation != "models" || ev.Outcome != usagev1.Outcome_OUTCOME_OK || ev.HttpStatus != 200 {
 		t.Errorf("list was recorded as %v", ev)
+	}
+}
+
+func TestClientBehindATrustedProxy(t *testing.T) {
+	w := testconfig.New(t)
+	key, _ := w.Key(w.Tenant("acme"), nil)
+	for name, c := range map[string]struct{ trusted, want string }{
+		"nobody is trusted":    {"", "127.0.0.1"},
+		"another is trusted":   {"10.0.0.0/8", "127.0.0.1"},
+		"the proxy is trusted": {"127.0.0.1", "203.0.113.9"},
+	} {
+		trusted, err := network.Parse(c.trusted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := start(t, w, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
+		g.chat(key, hello, "X-Forwarded-For", "192.0.2.66, 203.0.113.9")
+		if ev := g.ledger.wait(t, 0); ev.ClientIp != c.want {
+			t.Errorf("%s: the event has %s, want %s", name, ev.ClientIp, c.want)
+		}
+	}
+}
+
+func TestRequestIDsThatSayNothingAreReplaced(t *testing.T) {
+	g := start(t, testconfig.New(t), nil)
+	for _, path := range []string{"/v1/models", "/nothing"} {
+		for given, kept := range map[string]bool{"a.1": true, ".": false, "...": false, "-_.": false, "a b": false} {
+			if got := g.do("GET", path, "", "", "X-Request-Id", given).Header.Get("X-Request-Id"); (got == given) != kept || got == "" {
+				t.Errorf("%s: %q became %q", path, given, got)
+			}
+		}
+	}
+}
+
+func TestReadinessTellsTheRevision(t *testing.T) {
+	w := testconfig.New(t)
+	w.Key(w.Tenant("acme"), nil)
+	g := start(t, w, nil)
+	want := fmt.Sprintf(`"config_revision":%d}`, g.config.Revision())
+	if a := g.do("GET", "/readyz", "", ""); a.StatusCode != 200 || g.config.Revision() == 0 || !strings.Contains(a.body, want) {
+		t.Errorf("%d %s, want %s", a.StatusCode, a.body, want)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
+	"github.com/tollgate/tollgate/proto/network"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -68,10 +69,14 @@ type Config struct {
 	Pipeline  *pipeline.Pipeline
 	// Ready says whether there is valid config.
 	Ready func() bool
+	// Revision is that of the config that is live; /readyz tells it.
+	Revision func() uint64
 	// Metrics is served at /metrics; nil leaves it out.
 	Metrics http.Handler
 	Buffers *buffer.Pool
 	Limits  Limits
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies network.List
 	// DrainDelay is how long connections are still accepted after readiness
 	// went off, DrainTime how long open requests may take after that.
 	DrainDelay, DrainTime time.Duration
@@ -109,10 +114,13 @@ func (s *Server) routes() {
 	}
 	e.GET("/livez", func(c echo.Context) error { return health(c, true, "") })
 	e.GET("/readyz", func(c echo.Context) error {
-		if s.draining.Load() {
+		switch {
+		case s.draining.Load():
 			return health(c, false, "draining")
+		case !s.cfg.Ready():
+			return health(c, false, "no valid config yet")
 		}
-		return health(c, s.cfg.Ready(), "no valid config yet")
+		return c.JSON(http.StatusOK, ready{"ok", s.cfg.Revision()})
 	})
 	e.GET("/startupz", func(c echo.Context) error { return health(c, s.cfg.Ready(), "no valid config yet") })
 	if s.cfg.Metrics != nil {
@@ -135,6 +143,12 @@ var routes = []struct {
 	{"GET", "/v1/models/*", pipeline.Model, canon.OpenAIChat},
 	{"GET", "/v1beta/models", pipeline.Models, canon.Gemini},
 	{"GET", "/v1beta/models/*", pipeline.Model, canon.Gemini},
+}
+
+// ready is what /readyz says of a data plane that serves.
+type ready struct {
+	Status         string `json:"status"`
+	ConfigRevision uint64 `json:"config_revision"`
 }
 
 func health(c echo.Context, ok bool, why string) error {

@@ -302,7 +302,7 @@ func (m *Meter) setFull(full bool, why error) {
 
 // grow adds a spare segment.
 func (m *Meter) grow() error {
-	if m.bytes+m.cfg.SegmentBytes > m.cfg.MaxBytes && !m.trimEarly() {
+	if m.bytes+m.cfg.SegmentBytes > m.cfg.MaxBytes {
 		return fmt.Errorf("the spool holds %d of %d bytes", m.bytes, m.cfg.MaxBytes)
 	}
 	s, err := newSegment(m.cfg.Dir, m.next, m.cfg.SegmentBytes)
@@ -312,6 +312,7 @@ func (m *Meter) grow() error {
 	}
 	m.bytes += s.size
 	m.spares = append(m.spares, s)
+	m.warn()
 	return nil
 }
 

@@ -20,7 +20,8 @@
 // request is there before the request is. Segments go when the ledger has
 // confirmed their events, their admissions are settled, and a quarter of an
 // hour has passed: a ledger that is restored to an earlier moment asks again
-// by sending an earlier watermark.
+// by sending an earlier watermark. A spool without room refuses admissions; it
+// never makes room by forgetting.
 //
 // The package must not know of HTTP, routing or config.
 package meter

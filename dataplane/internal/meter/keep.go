@@ -105,7 +105,7 @@ func (m *Meter) prepare() {
 		m.mu.Unlock()
 		return
 	}
-	if m.bytes+m.cfg.SegmentBytes > m.cfg.MaxBytes && !m.trimEarly() {
+	if m.bytes+m.cfg.SegmentBytes > m.cfg.MaxBytes {
 		m.mu.Unlock()
 		return
 	}
@@ -124,14 +124,27 @@ func (m *Meter) prepare() {
 		return
 	}
 	m.spares = append(m.spares, s)
+	m.warn()
 	m.setFull(false, nil)
 	if err := syncDir(m.cfg.Dir); err != nil {
 		m.log.Warn("usage spool directory cannot be synced", "error", err)
 	}
 }
 
+// warn tells once that the spool comes near its cap, while there is time to do
+// something.
+func (m *Meter) warn() {
+	near := m.bytes >= m.cfg.MaxBytes/5*4
+	if near && !m.near {
+		m.log.Warn("usage spool is nearly full", "bytes", m.bytes, "max_bytes", m.cfg.MaxBytes, "retain", m.cfg.Retain.String())
+	}
+	m.near = near
+}
+
 // trim removes segments that are confirmed, settled and old enough, and closes
-// those that nobody writes to any more.
+// those that nobody writes to any more. It is the only way out of the spool:
+// at the cap, too, confirmed events stay for their time, because a ledger that
+// is restored to an earlier moment has nobody else to ask.
 func (m *Meter) trim() {
 	m.syncAll()
 	m.syncMu.Lock()
@@ -156,31 +169,7 @@ func (m *Meter) trim() {
 		}
 	}
 	m.forgetLines()
-}
-
-// trimEarly removes the oldest confirmed segment before its time, to make room
-// for billable requests.
-func (m *Meter) trimEarly() bool {
-	// A sync under way may be at the very file.
-	if !m.syncMu.TryLock() {
-		return false
-	}
-	defer m.syncMu.Unlock()
-	for i, s := range m.segments {
-		if len(s.late) > 0 {
-			// A settled mark that is not on the disk yet must not outlive its
-			// settle record.
-			return false
-		}
-		if s != m.active && s.open == 0 && m.confirmed(s) {
-			m.early.Add(1)
-			m.log.Warn("usage spool is at its cap; a confirmed segment goes before its time", "segment", s.number, "max_bytes", m.cfg.MaxBytes)
-			m.remove(i)
-			m.forgetLines()
-			return true
-		}
-	}
-	return false
+	m.warn()
 }
 
 // confirmed reports whether the ledger has all events of a segment.

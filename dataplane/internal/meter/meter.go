@@ -35,12 +35,12 @@ type Config struct {
 	DataPlaneID string
 	// NATS carries batches and watermarks; nil keeps everything in the spool.
 	NATS *nats.Conn
-	// MaxBytes caps the spool on disk; 1 GiB.
+	// MaxBytes caps the spool on disk; 4 GiB. When it is reached, or the disk is
+	// full, admissions are refused.
 	MaxBytes int64
 	// SegmentBytes is the size of one file; 8 MiB.
 	SegmentBytes int64
-	// Retain is how long confirmed events stay; 15 minutes. When the spool is
-	// at its cap, confirmed segments go earlier rather than refuse requests.
+	// Retain is how long confirmed events stay; 15 minutes.
 	Retain time.Duration
 	// SyncAfter is how long a record may wait for the disk; 40 ms. ShipEvery
 	// is how long an event may wait for a batch; 50 ms.
@@ -80,7 +80,7 @@ func (c *Config) setDefaults() {
 		}
 	}
 	if c.MaxBytes == 0 {
-		c.MaxBytes = 1 << 30
+		c.MaxBytes = 4 << 30
 	}
 	if c.SegmentBytes == 0 {
 		c.SegmentBytes = 8 << 20
@@ -121,8 +121,10 @@ type Meter struct {
 	// retryAt is when a disk that was full is tried again.
 	retryAt time.Time
 	full    bool
+	// near says that the spool is almost at its cap.
+	near bool
 
-	lost, early, reshipped atomic.Uint64
+	lost, reshipped atomic.Uint64
 
 	// syncMu is held while files are synced or closed.
 	syncMu sync.Mutex
@@ -296,9 +298,8 @@ type Stats struct {
 	LastSeq uint64
 	// Lost events could not be kept: an alarm when above 0.
 	Lost uint64
-	// TrimmedEarly counts segments that went before their time because the
-	// spool was at its cap; Reshipped counts events sent again.
-	TrimmedEarly, Reshipped uint64
+	// Reshipped counts events sent again.
+	Reshipped uint64
 	// Full says that admissions are refused.
 	Full bool
 }
@@ -309,7 +310,7 @@ func (m *Meter) Stats() Stats {
 	defer m.mu.Unlock()
 	st := Stats{
 		Bytes: m.bytes, MaxBytes: m.cfg.MaxBytes, Segments: len(m.segments), LastSeq: m.seq, Full: m.full,
-		Unsettled: m.open + uint64(len(m.debts)), Lost: m.lost.Load(), TrimmedEarly: m.early.Load(), Reshipped: m.reshipped.Load(),
+		Unsettled: m.open + uint64(len(m.debts)), Lost: m.lost.Load(), Reshipped: m.reshipped.Load(),
 	}
 	now := m.cfg.Now()
 	for _, l := range m.lines {

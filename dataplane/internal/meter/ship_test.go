@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
+	"github.com/tollgate/tollgate/proto/fault"
 )
 
 // Watermarks get lost: what was shipped is shipped again until one comes.
@@ -101,20 +102,51 @@ func TestTrimsOnlyWhatIsConfirmedAndOld(t *testing.T) {
 	eventually(t, "losses counted", func() bool { return m.Stats().Lost > 500 })
 }
 
-// At the cap, confirmed events make room for requests before their time.
-func TestConfirmedSegmentsMakeRoomAtTheCap(t *testing.T) {
+// At the cap, confirmed events stay for their time though requests are refused:
+// a ledger that is set back meanwhile gets all of them again.
+func TestConfirmedEventsStayForTheirTimeAtTheCap(t *testing.T) {
 	b := startBroker(t)
-	startLedger(t, b)
-	m := open(t, meter.Config{Dir: t.TempDir(), NATS: b.connect(t), SegmentBytes: 64 << 10, MaxBytes: 256 << 10})
+	l := startLedger(t, b)
+	clock := newClock()
+	m := open(t, meter.Config{Dir: t.TempDir(), NATS: b.connect(t), SegmentBytes: 64 << 10, MaxBytes: 256 << 10, Now: clock.now})
 	run(t, m)
-	for i := range 3000 {
-		eventually(t, "admitted", func() bool {
-			a, err := m.Admit(info(i))
-			return err == nil && a.Settle(event(i)) == nil
-		})
+	n := 0
+	for ; ; n++ {
+		a, err := m.Admit(info(n))
+		if err != nil {
+			if f := fault.From(err); f.Kind != fault.UsageSpoolFull {
+				t.Fatalf("full spool: %v", err)
+			}
+			break
+		}
+		if err := a.Settle(event(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n < 100 {
+		t.Fatalf("full after %d", n)
 	}
 	eventually(t, "all confirmed", func() bool { return m.Stats().Unconfirmed == 0 })
-	if st := m.Stats(); st.TrimmedEarly == 0 || st.Bytes > 256<<10 || st.Lost != 0 {
+	clock.advance(14 * time.Minute)
+	l.set(func() { clear(l.events); clear(l.marks); l.copies = map[string]int{} })
+	l.say(m.DataPlaneID(), m.Epoch(), 0)
+	eventually(t, "all confirmed again", func() bool { return l.mark(m) == uint64(n) && m.Stats().Unconfirmed == 0 })
+	if st := m.Stats(); st.Lost != 0 || !st.Full || st.Bytes > 256<<10 {
+		t.Fatalf("stats = %+v", st)
+	}
+	if got := l.byRequest(); len(got) != n {
+		t.Fatalf("%d events came again, want %d", len(got), n)
+	}
+	if _, err := m.Admit(info(n)); err == nil {
+		t.Fatal("room was made before its time")
+	}
+	clock.advance(2 * time.Minute)
+	eventually(t, "admitted", func() bool {
+		a, err := m.Admit(info(n))
+		return err == nil && a.Settle(event(n)) == nil
+	})
+	eventually(t, "the next one confirmed", func() bool { return l.mark(m) == uint64(n+1) })
+	if st := m.Stats(); st.Lost != 0 || st.Full {
 		t.Fatalf("stats = %+v", st)
 	}
 }

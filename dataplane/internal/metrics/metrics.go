@@ -41,6 +41,7 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	panics   prometheus.Counter
 	unkept   prometheus.Counter
+	revoked  prometheus.Histogram
 
 	// children keeps the observers of a set of labels, because finding them by
 	// label values costs more than observing.
@@ -89,9 +90,11 @@ func New(reg *Registry) (*Metrics, error) {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_requests_total", Help: "Requests, by status."}, []string{"operation", "status", "code"}),
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_panics_total", Help: "Requests that made the data plane panic. Anything above 0 is a defect."}),
 		unkept:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_usage_settle_errors_total", Help: "Usage events that the spool did not take. Anything above 0 is an alarm."}),
+		revoked: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tollgate_revocation_lag_seconds",
+			Help: "From the commit of a revocation to its being in force here.", Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 300}}),
 		children: make(map[labels]*child),
 	}
-	for _, c := range []prometheus.Collector{m.tokens, m.duration, m.first, m.perToken, m.attempts, m.requests, m.panics, m.unkept} {
+	for _, c := range []prometheus.Collector{m.tokens, m.duration, m.first, m.perToken, m.attempts, m.requests, m.panics, m.unkept, m.revoked} {
 		if err := reg.r.Register(c); err != nil {
 			return nil, err
 		}
@@ -147,6 +150,9 @@ func (m *Metrics) Attempt(a Attempt) {
 
 // Panic counts a panic.
 func (m *Metrics) Panic() { m.panics.Inc() }
+
+// Revocation counts a revocation that came into force.
+func (m *Metrics) Revocation(lag time.Duration) { m.revoked.Observe(lag.Seconds()) }
 
 // SettleError counts an event that was not kept.
 func (m *Metrics) SettleError() { m.unkept.Inc() }

@@ -41,6 +41,12 @@ func (reg *Registry) Counter(name, help string, read func() float64) {
 	reg.add(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
 }
 
+// CounterOf is Counter for one value of a label; all values are to be
+// registered, so that each is there from the start.
+func (reg *Registry) CounterOf(name, help, label, value string, read func() float64) {
+	reg.add(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{label: value}}, read))
+}
+
 // Err says what could not be registered.
 func (reg *Registry) Err() error { return errors.Join(reg.errs...) }
 

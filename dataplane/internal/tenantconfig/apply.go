@@ -26,7 +26,12 @@ type graveKey struct {
 	id   string
 }
 
-type cut struct{ tenant, key string }
+// cut ends calls of a key, or of a tenant; committed is when the change was, 0
+// when that is not known.
+type cut struct {
+	tenant, key string
+	committed   int64
+}
 
 // apply takes a run of changes in order: each resource by itself, refused ones
 // apart. Accepted ones go to the delta log in one write, after they are live.
@@ -53,11 +58,15 @@ func (s *Store) apply(run []delta) {
 }
 
 func (s *Store) fire(cuts []cut) {
-	if s.cfg.OnCut == nil {
-		return
-	}
 	for _, c := range cuts {
-		s.cfg.OnCut(c.tenant, c.key)
+		if s.cfg.OnCut != nil {
+			s.cfg.OnCut(c.tenant, c.key)
+		}
+		if s.cfg.OnRevocation != nil && c.committed != 0 {
+			// What was committed while this data plane was down let nobody pass.
+			since := time.Unix(0, max(c.committed, s.start.UnixNano()))
+			s.cfg.OnRevocation(max(0, s.cfg.Now().Sub(since)))
+		}
 	}
 }
 
@@ -147,7 +156,7 @@ func (a *applier) try(env *configv1.Envelope) (accepted bool, err error) {
 
 func (a *applier) key(env *configv1.Envelope, m proto.Message) (bool, error) {
 	bits, _ := id.Bits(id.APIKey, env.GetId())
-	t, slot, _ := a.state.slot(env.GetTenantId())
+	_, slot, _ := a.state.slot(env.GetTenantId())
 	old := a.state.keys.ofID(bits)
 	if len(old) > 0 {
 		if old[0].tenant != slot {
@@ -159,7 +168,7 @@ func (a *applier) key(env *configv1.Envelope, m proto.Message) (bool, error) {
 	}
 	if env.GetDeleted() {
 		a.state.keys.replace(bits, nil)
-		a.cut(t.ID, env.GetId())
+		a.cut(env, env.GetId())
 		return true, nil
 	}
 	entries := a.state.compactKey(m.(*configv1.ApiKey), slot, env.GetRevision())
@@ -179,7 +188,7 @@ func (a *applier) key(env *configv1.Envelope, m proto.Message) (bool, error) {
 	})
 	a.state.keys.replace(bits, entries)
 	if ended || len(old) == 0 && a.dead(&entries[0]) {
-		a.cut(t.ID, env.GetId())
+		a.cut(env, env.GetId())
 	}
 	return true, nil
 }
@@ -189,7 +198,9 @@ func (a *applier) dead(e *keyEntry) bool {
 	return e.revoked() || e.expires != 0 && int64(e.expires) <= a.now.Unix()
 }
 
-func (a *applier) cut(tenantID, keyID string) { a.cuts = append(a.cuts, cut{tenantID, keyID}) }
+func (a *applier) cut(env *configv1.Envelope, keyID string) {
+	a.cuts = append(a.cuts, cut{env.GetTenantId(), keyID, env.GetCommittedAtUnixNano()})
+}
 
 func (a *applier) catalogModel(env *configv1.Envelope, m proto.Message) bool {
 	if a.state.entries[env.GetId()].revision >= env.GetRevision() {
@@ -220,7 +231,7 @@ func (a *applier) resource(env *configv1.Envelope, m proto.Message) (bool, error
 	if env.GetKind() == configv1.Kind_KIND_TENANT {
 		tenant, _ := m.(*configv1.Tenant)
 		if tenant.GetStatus() != configv1.TenantStatus_TENANT_STATUS_ACTIVE {
-			a.cut(t.ID, "")
+			a.cut(env, "")
 		}
 	}
 	return true, nil

@@ -271,7 +271,7 @@ func (a *applier) diff(old *state) (cuts []cut) {
 			}
 		}
 		if now == nil || a.dead(now) {
-			cuts = append(cuts, cut{slots[e.tenant].ID, string(id.Format(nil, id.APIKey, e.id))})
+			cuts = append(cuts, cut{tenant: slots[e.tenant].ID, key: string(id.Format(nil, id.APIKey, e.id))})
 		}
 		return true
 	})
@@ -280,7 +280,7 @@ func (a *applier) diff(old *state) (cuts []cut) {
 			continue
 		}
 		if n := a.state.tenant(t.ID); n == nil || !n.present.Load() || n.suspended() {
-			cuts = append(cuts, cut{t.ID, ""})
+			cuts = append(cuts, cut{tenant: t.ID})
 		}
 	}
 	return cuts

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/tollgate/tollgate/proto/configcheck"
 	"github.com/tollgate/tollgate/proto/seal"
 	statusv1 "github.com/tollgate/tollgate/proto/tollgate/status/v1"
 	"golang.org/x/sync/errgroup"
@@ -42,6 +43,9 @@ type Config struct {
 	// (keyID set), or a tenant was suspended or deleted (keyID empty). It must
 	// return soon.
 	OnCut func(tenantID, keyID string)
+	// OnRevocation is called after OnCut with the time since the change was
+	// committed, or since this boot if that is later.
+	OnRevocation func(lag time.Duration)
 	// Numbers fills in what heartbeats say of the rest of the data plane.
 	Numbers func() Numbers
 	// Version and Address of this data plane, for people.
@@ -78,7 +82,8 @@ type Store struct {
 	revision atomic.Uint64
 	// committed is the commit time of the newest change applied.
 	committed atomic.Int64
-	refusals  atomic.Uint64
+	// refusals by reason; the keys are fixed.
+	refusals map[string]*atomic.Uint64
 
 	// mu admits one writer; everything below it is the writer's.
 	mu   sync.Mutex
@@ -120,8 +125,11 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open config directory %s: %w", cfg.Dir, err)
 	}
 	s := &Store{
-		cfg: cfg, log: cfg.Logger, disk: d, graves: map[graveKey]uint64{},
+		cfg: cfg, log: cfg.Logger, disk: d, graves: map[graveKey]uint64{}, refusals: map[string]*atomic.Uint64{},
 		acks: newAckQueue(), compact: make(chan struct{}, 1), start: cfg.Now(),
+	}
+	for _, reason := range configcheck.Reasons() {
+		s.refusals[reason] = new(atomic.Uint64)
 	}
 	s.link.apart()
 	return s, nil
@@ -167,7 +175,15 @@ func (s *Store) Age() time.Duration {
 }
 
 // Refused counts resources refused since boot.
-func (s *Store) Refused() uint64 { return s.refusals.Load() }
+func (s *Store) Refused() (n uint64) {
+	for _, of := range s.refusals {
+		n += of.Load()
+	}
+	return n
+}
+
+// RefusedFor counts those of one of configcheck.Reasons.
+func (s *Store) RefusedFor(reason string) uint64 { return s.refusals[reason].Load() }
 
 // Counts gives how many tenants and keys are held.
 func (s *Store) Counts() (tenants, keys uint64) {
@@ -206,7 +222,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 // report queues a refusal for the next acknowledgement.
 func (s *Store) report(r *statusv1.Refusal) {
-	s.refusals.Add(1)
+	s.refusals[configcheck.Reason(r.GetPath())].Add(1)
 	s.log.Warn("config resource refused", "tenant", r.GetTenantId(), "kind", r.GetKind().String(),
 		"resource", r.GetId(), "revision", r.GetRevision(), "path", r.GetPath(), "reason", r.GetMessage())
 	s.acks.refuse(r)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
+	"github.com/tollgate/tollgate/proto/configcheck"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
 
@@ -120,6 +121,9 @@ func TestBrokenReferencesAreFaultsOfTheTarget(t *testing.T) {
 	if f := r.Targets[0].Fault; f == nil || f.Kind.Code != "credential_unusable" || s.Refused() != 1 {
 		t.Fatalf("unusable credential: %v, %d refused", f, s.Refused())
 	}
+	if n := s.RefusedFor(configcheck.ReasonSecret); n != 1 {
+		t.Errorf("%d refused for a secret, want 1", n)
+	}
 }
 
 func TestBadResourceInASnapshotIsRefusedAlone(t *testing.T) {
@@ -133,6 +137,9 @@ func TestBadResourceInASnapshotIsRefusedAlone(t *testing.T) {
 	w.put(a.tenant, twin)
 	w.put(a.tenant, &configv1.Route{Id: "rte_" + a.route_[4:29] + "0", Name: ""})
 	s := load(t, w)
+	if n := s.RefusedFor(configcheck.ReasonField); n != 3 {
+		t.Errorf("%d refused for a field, want 3", n)
+	}
 	if s.Refused() != 3 {
 		t.Fatalf("%d refused, want 3", s.Refused())
 	}

@@ -177,6 +177,48 @@ func TestRevocationOvertakesTheStream(t *testing.T) {
 	}
 }
 
+func TestTheLagOfARevocationIsToldOnce(t *testing.T) {
+	b, w := startBroker(t), newWorld(t)
+	b.serve(w)
+	a := w.account("acme")
+	k := a.key("k")
+	w.put(a.tenant, k)
+	lags := make(chan time.Duration, 10)
+	s, _ := following(t, b, w, func(c *tenantconfig.Config) { c.OnRevocation = func(lag time.Duration) { lags <- lag } })
+	began := time.Now()
+	k.Revoked = true
+	revoked := w.envelope(a.tenant, k)
+	raw, err := proto.Marshal(revoked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.connect().Publish(subject.Revoke(a.tenant), raw); err != nil {
+		t.Fatal(err)
+	}
+	lag := <-lags
+	if most := time.Since(began); lag <= 0 || lag > most {
+		t.Errorf("lag %s, want up to %s", lag, most)
+	}
+	// The same comes by the stream as well; and one of before this boot counts
+	// from the boot on.
+	w.send(revoked)
+	other := a.key("other")
+	w.put(a.tenant, other)
+	other.Revoked = true
+	old := w.envelope(a.tenant, other)
+	old.CommittedAtUnixNano -= int64(time.Hour)
+	w.send(old)
+	lag = <-lags
+	if lag <= 0 || lag > time.Minute*30 {
+		t.Errorf("lag %s of a revocation before the boot", lag)
+	}
+	w.put(a.tenant, a.key("marker"))
+	eventually(t, "stream applied", func() bool { _, ok := s.LookupKey(hash("marker")); return ok })
+	if len(lags) != 0 {
+		t.Errorf("one more: %s", <-lags)
+	}
+}
+
 func TestARotationCutsOnlyWhenTheOldSecretEnds(t *testing.T) {
 	b, w := startBroker(t), newWorld(t)
 	b.serve(w)

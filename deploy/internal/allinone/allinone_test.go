@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -133,7 +135,7 @@ func TestDemoTenantThatWasMadeButNotNoted(t *testing.T) {
 	answer("POST /v1/signup", 409, map[string]any{"code": "already_exists"})
 	answer("POST /v1/sessions", 201, map[string]any{"token": "tgs_x", "expires_at": "2030-01-01T00:00:00Z"})
 	answer("GET /v1/me", 200, map[string]any{"memberships": []map[string]any{{"tenant_id": "ten_1", "slug": "demo"}}})
-	answer("POST /v1/tenants/ten_1/api-keys", 201, map[string]any{"id": "key_1", "secret": "tgk_made"})
+	answer("POST /v1/tenants/ten_1/api-keys", 201, map[string]any{"id": "key_1", "secret": "tgk_made", "change_id": 7})
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
 	dir := t.TempDir()
@@ -145,8 +147,65 @@ func TestDemoTenantThatWasMadeButNotNoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := loadSecrets(dir, noEnv)
-	if err != nil || again.kept.DemoAPIKey != "tgk_made" {
+	if err != nil || again.kept.DemoAPIKey != "tgk_made" || again.kept.DemoChange != 7 {
 		t.Errorf("kept %q, %v", again.kept.DemoAPIKey, err)
+	}
+}
+
+// A control plane and a data plane that become live a step at a time.
+func TestTheDemoKeyIsWaitedForByRevision(t *testing.T) {
+	for name, c := range map[string]struct {
+		change int64
+		steps  []string // what the change's status answers, one after another
+		wanted int
+	}{
+		"a new key":             {7, []string{`{"change_id":7}`, `{"change_id":7,"revision":4}`}, 4},
+		"a change long ago":     {7, []string{`{"code":"not_found"}`}, 9},
+		"made by an older self": {0, nil, 9},
+	} {
+		mux := http.NewServeMux()
+		asked, live := 0, 0
+		mux.HandleFunc("GET /v1/tenants/demo/config/changes/7", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer tgm_x" {
+				t.Errorf("%s: asked as %q", name, r.Header.Get("Authorization"))
+			}
+			step := c.steps[min(asked, len(c.steps)-1)]
+			asked++
+			w.Header().Set("Content-Type", "application/json")
+			if step == `{"code":"not_found"}` {
+				w.WriteHeader(http.StatusNotFound)
+			}
+			io.WriteString(w, step)
+		})
+		mux.HandleFunc("GET /v1/operator/data-planes", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, `{"newest_revision":9,"data":[]}`)
+		})
+		mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+			if live++; live == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				io.WriteString(w, `{"status":"unavailable","reason":"no valid config yet"}`)
+				return
+			}
+			fmt.Fprintf(w, `{"status":"ok","config_revision":%d}`, live)
+		})
+		srv := httptest.NewServer(mux)
+		defer srv.Close()
+		s := &secrets{kept: kept{ManagementKey: "tgm_x", DemoChange: c.change}}
+		if err := waitUntilLive(t.Context(), srv.URL, srv.URL, s); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if live != c.wanted {
+			t.Errorf("%s: it was live at revision %d, want %d", name, live, c.wanted)
+		}
+	}
+}
+
+func TestWaitingEndsWithTheReason(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	err := poll(ctx, func() (bool, error) { cancel(); return false, errors.New("no valid config yet") })
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "no valid config yet") {
+		t.Errorf("got %v", err)
 	}
 }
 

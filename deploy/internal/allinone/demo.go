@@ -33,8 +33,7 @@ func ensureDemo(ctx context.Context, apiURL string, s *secrets) error {
 	}
 	switch {
 	case res.JSON201 != nil:
-		s.kept.DemoAPIKey = res.JSON201.ApiKey.Secret
-		return s.save()
+		return keepDemo(s, &res.JSON201.ApiKey)
 	case res.StatusCode() == http.StatusConflict:
 		// It exists, but its key was lost between the answer and the disk.
 		return remakeDemoKey(ctx, c, s)
@@ -70,33 +69,14 @@ func remakeDemoKey(ctx context.Context, c *apiclient.ClientWithResponses, s *sec
 	if key.JSON201 == nil {
 		return fmt.Errorf("make the demo key: the control plane answered %s: %s", key.Status(), key.Body)
 	}
-	s.kept.DemoAPIKey = key.JSON201.Secret
-	return s.save()
+	return keepDemo(s, key.JSON201)
 }
 
-// waitForKey returns when the data plane knows the demo key, so that the call
-// on the start page works for who copies it at once.
-func waitForKey(ctx context.Context, gatewayURL, key string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	status := "no answer"
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, gatewayURL+"/v1/models", nil)
-		if err != nil {
-			return fmt.Errorf("try the demo key: %w", err)
-		}
-		req.Header.Set("Authorization", "Bearer "+key)
-		if res, err := http.DefaultClient.Do(req); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-			status = res.Status
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the data plane does not take the demo key (%s): %w", status, ctx.Err())
-		case <-time.After(wait):
-		}
+// keepDemo notes the key, and the change that brings it to the data plane.
+func keepDemo(s *secrets, key *apiclient.ApiKeyWithSecret) error {
+	s.kept.DemoAPIKey, s.kept.DemoChange = key.Secret, 0
+	if key.ChangeId != nil {
+		s.kept.DemoChange = *key.ChangeId
 	}
+	return s.save()
 }

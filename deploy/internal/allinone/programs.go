@@ -1,7 +1,9 @@
 package allinone
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -93,13 +95,15 @@ type runner struct {
 	addrs   addresses
 	secrets *secrets
 	base    *base
+	// portalKey lasts as long as the programs that share it.
+	portalKey string
 
 	control, gateway, pages *program
 	info                    Info
 }
 
 func runPrograms(ctx context.Context, cfg Config, a addresses, s *secrets, b *base) error {
-	r := &runner{Config: cfg, addrs: a, secrets: s, base: b}
+	r := &runner{Config: cfg, addrs: a, secrets: s, base: b, portalKey: rand.Text()}
 	// The fronts stop before the control plane, so that the last usage events
 	// still reach the ledger.
 	defer func() {
@@ -151,7 +155,7 @@ func (r *runner) start(ctx context.Context) error {
 		return err
 	}
 	// Before public addresses replace the local ones: those may not lead here.
-	if err := waitForKey(ctx, r.info.GatewayURL, r.secrets.kept.DemoAPIKey); err != nil {
+	if err := waitUntilLive(ctx, r.info.APIURL, r.info.GatewayURL, r.secrets); err != nil {
 		return err
 	}
 	k := r.secrets.kept
@@ -187,8 +191,10 @@ func (r *runner) env(program string, over map[string]string) func(string) string
 		"TOLLGATE_ADMIN_EMAIL":                r.secrets.kept.AdminEmail,
 		"TOLLGATE_ADMIN_PASSWORD":             r.secrets.kept.AdminPassword,
 		"TOLLGATE_MANAGEMENT_KEY":             r.secrets.kept.ManagementKey,
-		"TOLLGATE_DRAIN_DELAY":                "0s", // nobody balances in front of this one
-		"TOLLGATE_DRAIN_TIME":                 drainTime.String(),
+		// Other programs share loopback: the portal is known by this key.
+		"TOLLGATE_PORTAL_KEY":  cmp.Or(r.Getenv("TOLLGATE_PORTAL_KEY"), r.portalKey),
+		"TOLLGATE_DRAIN_DELAY": "0s", // nobody balances in front of this one
+		"TOLLGATE_DRAIN_TIME":  drainTime.String(),
 	}
 	for k, v := range over {
 		all[k] = v

@@ -31,7 +31,9 @@ type kept struct {
 	DemoPassword  string `json:"demo_password"`
 	DemoAPIKey    string `json:"demo_api_key"`
 	// DemoSignUp makes the sign-up safe to repeat after a crash in between.
-	DemoSignUp  string `json:"demo_sign_up"`
+	DemoSignUp string `json:"demo_sign_up"`
+	// DemoChange is the config change that made the key.
+	DemoChange  int64  `json:"demo_change,omitempty"`
 	DataPlaneID string `json:"data_plane_id"`
 }
 

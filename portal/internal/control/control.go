@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 )
 
@@ -28,6 +29,7 @@ const (
 // Plane is the control plane as the portal reaches it.
 type Plane struct {
 	url    string
+	key    string
 	client *http.Client
 }
 
@@ -37,12 +39,14 @@ type Caller struct {
 	Session string
 	// RequestID goes along, so that one id finds both access logs.
 	RequestID string
-	// ClientIP is the browser's address, for the audit log.
+	// ClientIP is the browser's address, for the audit log and the brake on
+	// guessing.
 	ClientIP string
 }
 
-// New makes a Plane for the API at url.
-func New(url string) *Plane {
+// New makes a Plane for the API at url. By key the control plane knows the
+// portal; without one it may know it by its address.
+func New(url, key string) *Plane {
 	dialer := &net.Dialer{Timeout: time.Second, KeepAlive: 15 * time.Second}
 	transport := &http.Transport{
 		DialContext:         dialer.DialContext,
@@ -51,7 +55,7 @@ func New(url string) *Plane {
 		IdleConnTimeout:     time.Minute,
 		TLSHandshakeTimeout: time.Second,
 	}
-	return &Plane{url: url, client: &http.Client{Transport: &watchful{next: transport, livez: url + "/livez"}}}
+	return &Plane{url: url, key: key, client: &http.Client{Transport: &watchful{next: transport, livez: url + "/livez"}}}
 }
 
 // For gives the API's client for one caller.
@@ -65,6 +69,9 @@ func (p *Plane) For(c Caller) (*apiclient.ClientWithResponses, error) {
 		}
 		if c.ClientIP != "" {
 			r.Header.Set("X-Forwarded-For", c.ClientIP)
+			if p.key != "" {
+				r.Header.Set(network.PortalKey, p.key)
+			}
 		}
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/portal/internal/control"
+	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 )
 
@@ -19,7 +20,7 @@ const mostWait = 2 * time.Second
 
 func me(t *testing.T, url string, c control.Caller) (*apiclient.Me, error) {
 	t.Helper()
-	api, err := control.New(url).For(c)
+	api, err := control.New(url, "").For(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestCallerWhoLeft(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	api, err := control.New(url).For(control.Caller{})
+	api, err := control.New(url, "").For(control.Caller{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +143,19 @@ func TestWhoAsksGoesAlong(t *testing.T) {
 	}
 	h := <-headers
 	if h.Get("Authorization") != "Bearer tgs_1" || h.Get("X-Request-Id") != "req_1" || h.Get("X-Forwarded-For") != "203.0.113.9" {
+		t.Errorf("%v", h)
+	}
+	if _, sent := h[network.PortalKey]; sent {
+		t.Error("a key that there is not was sent")
+	}
+	api, err := control.New(url, "0123456789abcdef").For(control.Caller{ClientIP: "203.0.113.9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.GetMeWithResponse(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if h = <-headers; h.Get(network.PortalKey) != "0123456789abcdef" || h.Get("X-Forwarded-For") != "203.0.113.9" {
 		t.Errorf("%v", h)
 	}
 }

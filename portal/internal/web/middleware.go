@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"time"
 
@@ -13,16 +12,10 @@ import (
 	"github.com/tollgate/tollgate/proto/id"
 )
 
-var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
-
 // identify gives each request an id, the caller's own where it is usable.
 func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		rid := c.Request().Header.Get(echo.HeaderXRequestID)
-		if !validRequestID.MatchString(rid) {
-			rid = id.New(id.Request)
-		}
-		c.Response().Header().Set(echo.HeaderXRequestID, rid)
+		c.Response().Header().Set(echo.HeaderXRequestID, id.OfRequest(c.Request().Header.Get(echo.HeaderXRequestID)))
 		return next(c)
 	}
 }

@@ -5,11 +5,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/net/html"
+
+	"github.com/tollgate/tollgate/proto/network"
 )
 
 func fetch(t *testing.T, r *http.Request) *page {
@@ -224,6 +227,33 @@ func TestRefusedActionsSayWhy(t *testing.T) {
 	}
 	if p := b.get("/t/acme/routes/rte_1"); !strings.Contains(p.text("flash"), "Somebody changed this") {
 		t.Errorf("flash %q", p.text("flash"))
+	}
+}
+
+func TestTheVisitorsAddressGoesAlong(t *testing.T) {
+	s := newSite(t)
+	trusting := newSiteBehind(t, s.api.url, s.api, network.List{netip.MustParsePrefix("127.0.0.0/8")})
+	for want, b := range map[string]*browser{"127.0.0.1": s.signedIn(), "203.0.113.9": trusting.signedIn()} {
+		b.header.Set("X-Forwarded-For", "192.0.2.66, 203.0.113.9")
+		b.get("/t/acme/keys").want(200)
+		if got := s.api.last(t, "GET /v1/me").header.Get("X-Forwarded-For"); got != want {
+			t.Errorf("the control plane is told %q, want %q", got, want)
+		}
+	}
+}
+
+// TestListsOfModelsAreNoFirstRequest: tools list models by themselves.
+func TestListsOfModelsAreNoFirstRequest(t *testing.T) {
+	s := newSite(t)
+	b := s.signedIn()
+	list := strings.NewReplacer(`"operation":"chat"`, `"operation":"models"`, "req_1", "req_2").Replace(aRequest)
+	s.api.on("GET /v1/tenants/acme/requests", 200, `{"has_more":false,"data":[`+list+`]}`)
+	if p := b.get("/t/acme/start/check").want(200); strings.Contains(p.body, `data-state="arrived"`) {
+		t.Error("a list of models was taken for a call")
+	}
+	s.api.on("GET /v1/tenants/acme/requests", 200, `{"has_more":false,"data":[`+list+`,`+aRequest+`]}`)
+	if p := b.get("/t/acme/start/check").want(200); !strings.Contains(p.body, `data-state="arrived"`) || !strings.Contains(p.body, "/t/acme/requests/req_1") {
+		t.Errorf("the call behind it was not found\n%s", p.body)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tollgate/tollgate/portal/internal/control"
 	"github.com/tollgate/tollgate/portal/internal/static"
+	"github.com/tollgate/tollgate/proto/network"
 )
 
 // Options is what the pages need from outside.
@@ -20,7 +21,9 @@ type Options struct {
 	GatewayURL string
 	// PublicURL is the portal's own address, or empty.
 	PublicURL string
-	Logger    *slog.Logger
+	// Proxies are those whose X-Forwarded-For is believed.
+	Proxies network.List
+	Logger  *slog.Logger
 	// Stopping ends when the portal stops: live pages end with it.
 	Stopping context.Context
 }
@@ -57,7 +60,9 @@ func New(o Options) (http.Handler, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.renderError
-	e.IPExtractor = echo.ExtractIPFromXFFHeader()
+	e.IPExtractor = func(r *http.Request) string {
+		return o.Proxies.Client(r.RemoteAddr, r.Header.Values(echo.HeaderXForwardedFor))
+	}
 	// The order matters: the id is known before anything is logged, the log
 	// sees what recovery made of a panic, and headers stand on every answer.
 	e.Use(s.identify, s.accessLog, securityHeaders, s.recoverPanics)

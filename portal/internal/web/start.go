@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ const (
 	waitPoll = 700 * time.Millisecond
 	// waitMost is how long one stream lasts; the browser opens another.
 	waitMost = 5 * time.Minute
+	// listsModels is the operation of requests that call no model.
+	listsModels = "models"
 )
 
 // start is the page of the first call.
@@ -72,13 +75,19 @@ func builtIn(models []apiclient.CatalogModel, fallback string) string {
 	return best
 }
 
-// firstRequest is the newest request there is, if there is one.
+// firstRequest is the newest call of a model there is, if there is one. SDKs
+// and tools list models before somebody has called one: that is not what a
+// newcomer waits for.
 func (v *visit) firstRequest() (view.Wait, error) {
-	list, err := control.OK(v.api.ListRequestsWithResponse(v.ctx, v.slug, &apiclient.ListRequestsParams{Limit: ptr(1)}))
-	if err != nil || len(list.Data) == 0 {
+	list, err := control.OK(v.api.ListRequestsWithResponse(v.ctx, v.slug, &apiclient.ListRequestsParams{Limit: ptr(100)}))
+	if err != nil {
 		return view.Wait{}, err
 	}
-	r := list.Data[0]
+	i := slices.IndexFunc(list.Data, func(r apiclient.Request) bool { return r.Operation != listsModels })
+	if i < 0 {
+		return view.Wait{}, nil
+	}
+	r := list.Data[i]
 	return view.Wait{
 		Arrived: true, URL: v.page.Tenant.URL("requests", r.RequestId), Route: r.Route,
 		Outcome: outcomeBadge(r.Outcome).Text, Failed: r.Outcome != apiclient.Ok,

@@ -15,12 +15,14 @@ import (
 
 	"github.com/tollgate/tollgate/portal/internal/control"
 	"github.com/tollgate/tollgate/portal/internal/web"
+	"github.com/tollgate/tollgate/proto/network"
 )
 
 // api answers as the documented API does, where a test says what. The journeys
 // over the real control plane are the end-to-end tests'; here are the edges
 // that a healthy control plane does not show.
 type api struct {
+	url     string
 	mu      sync.Mutex
 	answers map[string]http.HandlerFunc
 	calls   []call
@@ -127,6 +129,7 @@ func newSite(t *testing.T) *site {
 	a := &api{answers: map[string]http.HandlerFunc{}}
 	backend := httptest.NewServer(a)
 	t.Cleanup(backend.Close)
+	a.url = backend.URL
 	a.on("GET /livez", 200, "ok")
 	a.on("GET /v1/me", 200, asOwner)
 	for _, list := range []string{"api-keys", "routes", "models", "credentials", "members", "audit", "requests"} {
@@ -139,9 +142,14 @@ func newSite(t *testing.T) *site {
 
 func newSiteAt(t *testing.T, apiURL string, a *api) *site {
 	t.Helper()
+	return newSiteBehind(t, apiURL, a, nil)
+}
+
+func newSiteBehind(t *testing.T, apiURL string, a *api, proxies network.List) *site {
+	t.Helper()
 	logs := &strings.Builder{}
 	h, err := web.New(web.Options{
-		Control: control.New(apiURL), GatewayURL: "http://gateway.test", Stopping: t.Context(),
+		Control: control.New(apiURL, ""), GatewayURL: "http://gateway.test", Stopping: t.Context(), Proxies: proxies,
 		Logger: slog.New(slog.NewTextHandler(&lockedWriter{b: logs}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
