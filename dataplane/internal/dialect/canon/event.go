@@ -60,6 +60,12 @@ type Event struct {
 	StopRaw  Text
 	Usage    Usage
 	Fault    *fault.Fault
+
+	// From, at the head, is the dialect that is read; Extra, at the head and at
+	// a finish, are fields of the answer that have no name here, for writers of
+	// the same dialect.
+	From  Dialect
+	Extra []Field
 }
 
 // Emit takes an event. Its errors end the stream.

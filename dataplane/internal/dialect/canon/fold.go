@@ -20,6 +20,8 @@ func (f *Fold) Add(ev *Event) error {
 	case HeadEvent:
 		a.ID, a.Model, a.Created = keep(ev.ID), keep(ev.Model), ev.Created
 		a.ServiceTier, a.Fingerprint = keep(ev.ServiceTier), keep(ev.Fingerprint)
+		a.From = ev.From
+		f.extra(ev)
 		f.usage(ev)
 	case UsageEvent:
 		f.usage(ev)
@@ -38,12 +40,26 @@ func (f *Fold) Add(ev *Event) error {
 	case FinishEvent:
 		c := f.choice(ev.Choice)
 		c.Stop, c.StopText, c.StopRaw = ev.Stop, keep(ev.StopText), keep(ev.StopRaw)
+		f.extra(ev)
 	case DoneEvent:
 		f.Done = true
 	case FailEvent:
 		return ev.Fault
 	}
 	return nil
+}
+
+// extra takes the fields without a name; later ones replace earlier ones.
+func (f *Fold) extra(ev *Event) {
+	for _, e := range ev.Extra {
+		e.Value = keep(e.Value)
+		at := slices.IndexFunc(f.Answer.Extra, func(x Field) bool { return x.Name == e.Name })
+		if at < 0 {
+			f.Answer.Extra = append(f.Answer.Extra, e)
+		} else {
+			f.Answer.Extra[at] = e
+		}
+	}
 }
 
 func (f *Fold) usage(ev *Event) {
@@ -80,6 +96,10 @@ func (f *Fold) begin(ev *Event) {
 	p.Signature, p.Redacted, p.Raw, p.Args = keep(from.Signature), keep(from.Redacted), keep(from.Raw), keep(from.Args)
 	p.Media.Data, p.Media.Type, p.Media.URL = keep(from.Media.Data), keep(from.Media.Type), keep(from.Media.URL)
 	p.Citations = nil
+	p.Extra = nil
+	for _, e := range from.Extra {
+		p.Extra = append(p.Extra, Field{e.Name, keep(e.Value)})
+	}
 }
 
 func (f *Fold) delta(ev *Event) {

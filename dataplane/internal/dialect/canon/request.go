@@ -62,6 +62,9 @@ type Message struct {
 	// Name of who speaks, where a dialect has that.
 	Name  Text
 	Parts []Part
+	// Extra are fields of the message that have no name here, for writers of
+	// the request's own dialect; Request.Extra names them too, for the others.
+	Extra []Field
 }
 
 // Kind of a part.
@@ -122,6 +125,9 @@ type Part struct {
 	// Raw is the part as From wrote it.
 	Raw  Raw
 	From Dialect
+	// Extra are fields of the part that have no name here, for writers of From;
+	// Request.Extra names them too, for the others.
+	Extra []Field
 }
 
 // Media is content that is not text: exactly one of Data, URL and FileID.
@@ -173,6 +179,8 @@ type Tool struct {
 	// then its type. Others report it as lost.
 	Raw  Raw
 	From Dialect
+	// Extra are fields of the tool that have no name here, as Part has them.
+	Extra []Field
 }
 
 // ChoiceMode says how free the model is to call tools.
