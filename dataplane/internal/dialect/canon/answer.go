@@ -23,7 +23,8 @@ type Choice struct {
 	// StopText is the stop sequence that was met.
 	StopText Text
 	// StopRaw is the reason in the words of the answer's own dialect.
-	StopRaw  Text
+	StopRaw Text
+	// LogProbs as chat completions have them: {"content": […]}.
 	LogProbs Raw
 }
 

@@ -126,4 +126,8 @@ type Field struct {
 	// for example "logit_bias" or "messages[3].name".
 	Name  string
 	Value Raw
+	// Needed says that the request asks for something else without the field,
+	// such as one that names an earlier answer to go on from. It cannot be
+	// dropped: see Request.Unsupported.
+	Needed bool
 }

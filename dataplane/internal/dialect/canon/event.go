@@ -26,7 +26,7 @@ const (
 	CitationEvent
 	// EndEvent: the part is complete.
 	EndEvent
-	// LogProbsEvent: Raw belongs to the delta before it.
+	// LogProbsEvent: Raw, as Choice.LogProbs, belongs to the delta before it.
 	LogProbsEvent
 	// FinishEvent: Stop, StopText and StopRaw of the choice.
 	FinishEvent

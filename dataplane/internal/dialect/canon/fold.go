@@ -98,7 +98,7 @@ func (f *Fold) begin(ev *Event) {
 	p.Citations = nil
 	p.Extra = nil
 	for _, e := range from.Extra {
-		p.Extra = append(p.Extra, Field{e.Name, keep(e.Value)})
+		p.Extra = append(p.Extra, Field{Name: e.Name, Value: keep(e.Value)})
 	}
 }
 

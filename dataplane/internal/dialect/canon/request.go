@@ -1,5 +1,7 @@
 package canon
 
+import "github.com/tollgate/tollgate/proto/fault"
+
 // Request is what is asked of a model.
 type Request struct {
 	// From is the dialect it was read from.
@@ -40,6 +42,21 @@ type Request struct {
 	// Extra are the fields that have no name here. The writer of the same
 	// dialect writes them again; others report them as lost.
 	Extra []Field
+}
+
+// Unsupported gives the fault of a request with a field that only its own
+// dialect has and that cannot be dropped; nil when a writer of dialect to may
+// go on. Every writer asks it first.
+func (r *Request) Unsupported(to Dialect) *fault.Fault {
+	if r.From == to {
+		return nil
+	}
+	for i := range r.Extra {
+		if e := &r.Extra[i]; e.Needed {
+			return fault.Newf(fault.UnsupportedField, "The provider of this route cannot be told %s, and the request means something else without it.", e.Name).WithParam(e.Name)
+		}
+	}
+	return nil
 }
 
 // Role of a message.
@@ -171,7 +188,8 @@ type Tool struct {
 	// Schema of the arguments.
 	Schema Raw
 	Strict Flag
-	// Custom tools take free text; Grammar restricts it.
+	// Custom tools take free text; Grammar restricts it: an object with
+	// "syntax" ("lark" or "regex") and "definition".
 	Custom  bool
 	Grammar Raw
 	Cache   CacheMark
