@@ -17,13 +17,16 @@ import (
 	"github.com/tollgate/tollgate/proto/configcheck"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
+	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
 
 // Credential is a provider's endpoint with its secret at rest.
 type Credential struct {
-	ID, TenantID       string
-	Name, Provider     string
+	ID, TenantID   string
+	Name, Provider string
+	// Dialect is the wire format that the endpoint speaks.
+	Dialect            string
 	BaseURL            string
 	AuthStyle          string
 	AuthHeader         string
@@ -42,8 +45,8 @@ func (c *Credential) HasSecret() bool { return len(c.Secret.Ciphertext) > 0 }
 // Input is what a caller sends to make or change a credential; nil means: as
 // it is, or the preset's.
 type Input struct {
-	Name, BaseURL, AuthStyle, AuthHeader, Secret        *string
-	ConnectTimeoutMS, FirstByteTimeoutMS, IdleTimeoutMS *int
+	Name, Dialect, BaseURL, AuthStyle, AuthHeader, Secret *string
+	ConnectTimeoutMS, FirstByteTimeoutMS, IdleTimeoutMS   *int
 }
 
 // Store keeps credentials. Each change is one transaction with its audit entry
@@ -87,16 +90,16 @@ func NewService(s Store, v Vault, t Transport, allowHTTP bool) *Service {
 // Create stores a credential. What the input leaves out comes from the
 // provider's preset.
 func (s *Service) Create(ctx context.Context, tenantID string, by change.Actor, provider string, in Input) (Credential, int64, error) {
-	preset, known := PresetOf(provider)
+	kind, _ := providerkind.Find(provider)
 	c := Credential{
-		ID: id.New(id.Credential), TenantID: tenantID, Provider: provider,
-		BaseURL: preset.BaseURL, AuthStyle: preset.AuthStyle, AuthHeader: preset.AuthHeader,
+		ID: id.New(id.Credential), TenantID: tenantID, Provider: provider, Dialect: kind.Dialect,
+		BaseURL: kind.BaseURL, AuthStyle: styleOf(kind.Auth), AuthHeader: kind.Auth.Header,
 	}
 	if !configcheck.ValidProvider(provider) {
 		return Credential{}, 0, invalid("body.provider", "must be at most 63 of a-z, 0-9 and -", "")
 	}
-	if !known && (in.BaseURL == nil || *in.BaseURL == "") {
-		return Credential{}, 0, invalid("body.base_url", "is missing", "This provider has no preset: give the address up to and including the version, such as https://llm.example.com/v1.")
+	if kind.BaseURL == "" && provider != providerkind.Demo && (in.BaseURL == nil || *in.BaseURL == "") {
+		return Credential{}, 0, invalid("body.base_url", "is missing", "This provider has no address of its own: give it up to and including the version, such as "+kind.Example+".")
 	}
 	rec, err := s.apply(ctx, &c, in)
 	if err != nil {
@@ -132,7 +135,7 @@ func (s *Service) apply(ctx context.Context, c *Credential, in Input) (change.Re
 	}
 	defer clear(secret)
 	entry := change.Entry{Action: "credential.update", ResourceKind: "credential", ResourceID: c.ID,
-		Detail: map[string]any{"name": c.Name, "provider": c.Provider, "base_url": c.BaseURL, "secret_replaced": in.Secret != nil}}
+		Detail: map[string]any{"name": c.Name, "provider": c.Provider, "dialect": c.Dialect, "base_url": c.BaseURL, "secret_replaced": in.Secret != nil}}
 	if !changed {
 		return change.Record{Entry: entry}, nil
 	}
@@ -159,6 +162,7 @@ func set(c *Credential, in Input) bool {
 			*to, changed = *from, true
 		}
 	}
+	str(&c.Dialect, in.Dialect)
 	str(&c.BaseURL, in.BaseURL)
 	str(&c.AuthStyle, in.AuthStyle)
 	str(&c.AuthHeader, in.AuthHeader)
@@ -229,7 +233,7 @@ func hint(secret string) string {
 
 func (s *Service) resource(c *Credential, secret []byte) (change.Resource, error) {
 	m := &configv1.Credential{
-		Id: c.ID, Provider: c.Provider, BaseUrl: c.BaseURL, AuthHeader: c.AuthHeader,
+		Id: c.ID, Provider: c.Provider, Dialect: c.Dialect, BaseUrl: c.BaseURL, AuthHeader: c.AuthHeader,
 		ConnectTimeoutMs: uint32(c.ConnectTimeoutMS), FirstByteTimeoutMs: uint32(c.FirstByteTimeoutMS), IdleTimeoutMs: uint32(c.IdleTimeoutMS),
 	}
 	switch c.AuthStyle {

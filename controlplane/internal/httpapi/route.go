@@ -24,7 +24,11 @@ func (s *Server) ListRoutes(ctx context.Context, r apiserver.ListRoutesRequestOb
 
 // CreateRoute makes one.
 func (s *Server) CreateRoute(ctx context.Context, r apiserver.CreateRouteRequestObject) (apiserver.CreateRouteResponseObject, error) {
-	made, changeID, err := s.Routes.Create(ctx, r.TenantId, actor(ctx), r.Body.Name, r.Body.ModelId)
+	onLoss := apiserver.Drop
+	if r.Body.OnLoss != nil {
+		onLoss = *r.Body.OnLoss
+	}
+	made, changeID, err := s.Routes.Create(ctx, r.TenantId, actor(ctx), r.Body.Name, r.Body.ModelId, string(onLoss))
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +52,7 @@ func (s *Server) UpdateRoute(ctx context.Context, r apiserver.UpdateRouteRequest
 	if err != nil {
 		return nil, err
 	}
-	changed, changeID, err := s.Routes.Update(ctx, r.TenantId, actor(ctx), r.RouteId, match, r.Body.Name, r.Body.ModelId)
+	changed, changeID, err := s.Routes.Update(ctx, r.TenantId, actor(ctx), r.RouteId, match, route.Input{Name: r.Body.Name, ModelID: r.Body.ModelId, OnLoss: (*string)(r.Body.OnLoss)})
 	if err != nil {
 		return nil, err
 	}
@@ -70,5 +74,5 @@ func (s *Server) DeleteRoute(ctx context.Context, r apiserver.DeleteRouteRequest
 }
 
 func routeJSON(r route.Route, changeID int64) apiserver.Route {
-	return apiserver.Route{Id: r.ID, Name: r.Name, ModelId: r.ModelID, Version: r.Version, CreatedAt: r.CreatedAt, ChangeId: some(changeID)}
+	return apiserver.Route{Id: r.ID, Name: r.Name, ModelId: r.ModelID, OnLoss: apiserver.OnLoss(r.OnLoss), Version: r.Version, CreatedAt: r.CreatedAt, ChangeId: some(changeID)}
 }

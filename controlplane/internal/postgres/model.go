@@ -85,7 +85,7 @@ func (db *DB) CreateModel(ctx context.Context, tenantID string, by Actor, m cata
 		if nr == nil {
 			return nil
 		}
-		return insertRoute(ctx, tx, r, tenantID, &route.Route{ID: nr.ID, TenantID: tenantID, Name: nr.Name, ModelID: m.ID})
+		return insertRoute(ctx, tx, r, tenantID, &route.Route{ID: nr.ID, TenantID: tenantID, Name: nr.Name, ModelID: m.ID, OnLoss: route.Drop})
 	})
 	return m, changeID, err
 }

@@ -13,10 +13,10 @@ import (
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
 
-const routeColumns = `route_id, tenant_id, name, model_id, version, created_at`
+const routeColumns = `route_id, tenant_id, name, model_id, on_loss, version, created_at`
 
 func scanRoute(row pgx.CollectableRow) (r route.Route, err error) {
-	err = row.Scan(&r.ID, &r.TenantID, &r.Name, &r.ModelID, &r.Version, &r.CreatedAt)
+	err = row.Scan(&r.ID, &r.TenantID, &r.Name, &r.ModelID, &r.OnLoss, &r.Version, &r.CreatedAt)
 	return r, err
 }
 
@@ -58,8 +58,8 @@ func insertRoute(ctx context.Context, tx Tx, rec *Recorder, tenantID string, r *
 	if err != nil {
 		return err
 	}
-	err = tx.QueryRow(ctx, `INSERT INTO route (tenant_id, route_id, name, model_id) VALUES ($1, $2, $3, $4) RETURNING version, created_at`,
-		tenantID, r.ID, r.Name, r.ModelID).Scan(&r.Version, &r.CreatedAt)
+	err = tx.QueryRow(ctx, `INSERT INTO route (tenant_id, route_id, name, model_id, on_loss) VALUES ($1, $2, $3, $4, $5) RETURNING version, created_at`,
+		tenantID, r.ID, r.Name, r.ModelID, r.OnLoss).Scan(&r.Version, &r.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert route %s: %w", r.ID, err)
 	}
@@ -81,7 +81,7 @@ func holdModel(ctx context.Context, tx Tx, tenantID, modelID string) error {
 }
 
 // UpdateRoute changes what is not nil.
-func (db *DB) UpdateRoute(ctx context.Context, tenantID string, by Actor, routeID string, match int64, name, modelID *string) (r route.Route, changeID int64, err error) {
+func (db *DB) UpdateRoute(ctx context.Context, tenantID string, by Actor, routeID string, match int64, to route.Input) (r route.Route, changeID int64, err error) {
 	changeID, err = db.Change(ctx, tenantID, by, func(tx Tx, rec *Recorder) error {
 		if r, err = lockRoute(ctx, tx, tenantID, routeID, "FOR UPDATE"); err != nil {
 			return err
@@ -89,21 +89,24 @@ func (db *DB) UpdateRoute(ctx context.Context, tenantID string, by Actor, routeI
 		if err := sameVersion(r.Version, match); err != nil {
 			return err
 		}
-		if name != nil {
-			r.Name = *name
+		if to.Name != nil {
+			r.Name = *to.Name
 		}
-		if modelID != nil && *modelID != r.ModelID {
-			if err := holdModel(ctx, tx, tenantID, *modelID); err != nil {
+		if to.OnLoss != nil {
+			r.OnLoss = *to.OnLoss
+		}
+		if to.ModelID != nil && *to.ModelID != r.ModelID {
+			if err := holdModel(ctx, tx, tenantID, *to.ModelID); err != nil {
 				return err
 			}
-			r.ModelID = *modelID
+			r.ModelID = *to.ModelID
 		}
 		record, err := r.Record("route.update")
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRow(ctx, `UPDATE route SET name = $3, model_id = $4, version = version + 1, updated_at = now()
-			WHERE tenant_id = $1 AND route_id = $2 RETURNING version`, tenantID, routeID, r.Name, r.ModelID).Scan(&r.Version)
+		err = tx.QueryRow(ctx, `UPDATE route SET name = $3, model_id = $4, on_loss = $5, version = version + 1, updated_at = now()
+			WHERE tenant_id = $1 AND route_id = $2 RETURNING version`, tenantID, routeID, r.Name, r.ModelID, r.OnLoss).Scan(&r.Version)
 		if err != nil {
 			return fmt.Errorf("update route %s: %w", routeID, err)
 		}

@@ -17,14 +17,30 @@ import (
 type Route struct {
 	ID, TenantID  string
 	Name, ModelID string
-	Version       int64
-	CreatedAt     time.Time
+	// OnLoss is Drop or Refuse.
+	OnLoss    string
+	Version   int64
+	CreatedAt time.Time
 }
+
+// What happens to fields of a call that the target's dialect cannot express.
+const (
+	Drop   = "drop"
+	Refuse = "refuse"
+)
+
+// Input is what a caller sends to make or change a route; nil leaves it as it
+// is.
+type Input struct{ Name, ModelID, OnLoss *string }
 
 // Record is what a change of the route leaves.
 func (r *Route) Record(action string) (change.Record, error) {
+	onLoss := configv1.OnLoss_ON_LOSS_DROP
+	if r.OnLoss == Refuse {
+		onLoss = configv1.OnLoss_ON_LOSS_REFUSE
+	}
 	res, err := change.NewResource(r.TenantID, configv1.Kind_KIND_ROUTE, r.ID, &configv1.Route{
-		Id: r.ID, Name: r.Name, Targets: []*configv1.Target{{ModelId: r.ModelID}},
+		Id: r.ID, Name: r.Name, Targets: []*configv1.Target{{ModelId: r.ModelID}}, OnLoss: onLoss,
 	})
 	return change.Record{
 		Entry:     change.Entry{Action: action, ResourceKind: "route", ResourceID: r.ID, Detail: map[string]any{"name": r.Name, "model_id": r.ModelID}},
@@ -40,7 +56,7 @@ type Store interface {
 	CreateRoute(ctx context.Context, tenantID string, by change.Actor, r Route) (Route, int64, error)
 	// UpdateRoute leaves what is nil as it is; match is the version the caller
 	// saw, or 0.
-	UpdateRoute(ctx context.Context, tenantID string, by change.Actor, routeID string, match int64, name, modelID *string) (Route, int64, error)
+	UpdateRoute(ctx context.Context, tenantID string, by change.Actor, routeID string, match int64, to Input) (Route, int64, error)
 	DeleteRoute(ctx context.Context, tenantID string, by change.Actor, routeID string, match int64) (int64, error)
 }
 
@@ -51,21 +67,21 @@ type Service struct{ Store }
 func NewService(s Store) *Service { return &Service{s} }
 
 // Create makes a route.
-func (s *Service) Create(ctx context.Context, tenantID string, by change.Actor, name, modelID string) (Route, int64, error) {
+func (s *Service) Create(ctx context.Context, tenantID string, by change.Actor, name, modelID, onLoss string) (Route, int64, error) {
 	if err := checkName(name); err != nil {
 		return Route{}, 0, err
 	}
-	return s.CreateRoute(ctx, tenantID, by, Route{ID: id.New(id.Route), TenantID: tenantID, Name: name, ModelID: modelID})
+	return s.CreateRoute(ctx, tenantID, by, Route{ID: id.New(id.Route), TenantID: tenantID, Name: name, ModelID: modelID, OnLoss: onLoss})
 }
 
 // Update renames a route or leads it elsewhere.
-func (s *Service) Update(ctx context.Context, tenantID string, by change.Actor, routeID string, match int64, name, modelID *string) (Route, int64, error) {
-	if name != nil {
-		if err := checkName(*name); err != nil {
+func (s *Service) Update(ctx context.Context, tenantID string, by change.Actor, routeID string, match int64, to Input) (Route, int64, error) {
+	if to.Name != nil {
+		if err := checkName(*to.Name); err != nil {
 			return Route{}, 0, err
 		}
 	}
-	return s.UpdateRoute(ctx, tenantID, by, routeID, match, name, modelID)
+	return s.UpdateRoute(ctx, tenantID, by, routeID, match, to)
 }
 
 func checkName(name string) error {

@@ -10,22 +10,26 @@ import (
 	"github.com/tollgate/tollgate/portal/internal/control"
 	"github.com/tollgate/tollgate/portal/internal/view"
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
+	"github.com/tollgate/tollgate/proto/providerkind"
 )
 
-// providers are those whose address the control plane knows; it presets it.
+// providers are those that the control plane knows: it presets what they have
+// of their own.
 func providers() []view.Option {
-	return []view.Option{
-		{Value: "openai", Label: "OpenAI"}, {Value: "anthropic", Label: "Anthropic"}, {Value: "google", Label: "Google Gemini"},
-		{Value: "mistral", Label: "Mistral"}, {Value: "deepseek", Label: "DeepSeek"}, {Value: "xai", Label: "xAI"}, {Value: "cohere", Label: "Cohere"},
-		{Value: "groq", Label: "Groq"}, {Value: "together", Label: "Together"}, {Value: "fireworks", Label: "Fireworks"},
-		{Value: "cerebras", Label: "Cerebras"}, {Value: "perplexity", Label: "Perplexity"}, {Value: "openrouter", Label: "OpenRouter"},
-		{Value: "custom", Label: "Another OpenAI-compatible API"},
+	var out []view.Option
+	for _, k := range providerkind.All() {
+		label := k.Label
+		if k.BaseURL == "" {
+			label += " (needs a base URL)"
+		}
+		out = append(out, view.Option{Value: k.Name, Label: label})
 	}
+	return out
 }
 
 func credentialRow(t *view.Tenant, c apiclient.Credential) view.CredentialRow {
 	return view.CredentialRow{
-		ID: c.Id, URL: t.URL("credentials", c.Id), Name: c.Name, Provider: c.Provider, BaseURL: c.BaseUrl,
+		ID: c.Id, URL: t.URL("credentials", c.Id), Name: c.Name, Provider: c.Provider, Dialect: string(c.Dialect), BaseURL: c.BaseUrl,
 		Hint: orText(c.SecretHint, "none"), Created: view.Instant{Time: c.CreatedAt},
 	}
 }
@@ -45,7 +49,7 @@ func (s *Server) credentials(v *visit) error {
 }
 
 func (s *Server) credentialNew(v *visit) error {
-	return v.credentialNewPage(http.StatusOK, v.newForm(v.page.Tenant.URL("credentials"), url.Values{"auth_style": {"bearer"}}))
+	return v.credentialNewPage(http.StatusOK, v.newForm(v.page.Tenant.URL("credentials"), url.Values{"provider": {"openai"}}))
 }
 
 func (v *visit) credentialNewPage(status int, f view.Form) error {
@@ -100,6 +104,9 @@ func (v *visit) createCredential() (*apiclient.Credential, error) {
 	if a := v.field("auth_style"); a != "" {
 		body.AuthStyle = ptr(apiclient.AuthStyle(a))
 	}
+	if d := v.field("dialect"); d != "" {
+		body.Dialect = ptr(apiclient.Dialect(d))
+	}
 	return control.Created(v.api.CreateCredentialWithResponse(v.ctx, v.slug, &apiclient.CreateCredentialParams{IdempotencyKey: v.idempotencyKey()}, body))
 }
 
@@ -118,7 +125,7 @@ func (v *visit) credentialPage(status int, refused view.Form) error {
 	}
 	if m.Form.Action == "" {
 		m.Form = v.newForm(t.URL("credentials", id), url.Values{
-			"name": {c.Name}, "base_url": {c.BaseUrl}, "auth_style": {string(c.AuthStyle)}, "auth_header": {c.AuthHeader}, "version": version(c.Version),
+			"name": {c.Name}, "dialect": {string(c.Dialect)}, "base_url": {c.BaseUrl}, "auth_style": {string(c.AuthStyle)}, "auth_header": {c.AuthHeader}, "version": version(c.Version),
 			"connect_timeout_ms": {strconv.Itoa(c.ConnectTimeoutMs)}, "first_byte_timeout_ms": {strconv.Itoa(c.FirstByteTimeoutMs)}, "idle_timeout_ms": {strconv.Itoa(c.IdleTimeoutMs)},
 		})
 	}
@@ -136,6 +143,9 @@ func (s *Server) credentialUpdate(v *visit) error {
 		}
 		if a := v.field("auth_style"); a != "" {
 			body.AuthStyle, body.AuthHeader = ptr(apiclient.AuthStyle(a)), ptr(v.field("auth_header"))
+		}
+		if d := v.field("dialect"); d != "" {
+			body.Dialect = ptr(apiclient.Dialect(d))
 		}
 		c, err = control.OK(v.api.UpdateCredentialWithResponse(v.ctx, v.slug, v.c.Param("id"),
 			&apiclient.UpdateCredentialParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()}, body))

@@ -90,11 +90,18 @@ func (v *visit) routeNewPage(status int, f view.Form) error {
 func (s *Server) routeCreate(v *visit) error {
 	t := v.page.Tenant
 	r, err := control.Created(v.api.CreateRouteWithResponse(v.ctx, v.slug, &apiclient.CreateRouteParams{IdempotencyKey: v.idempotencyKey()},
-		apiclient.RouteCreate{Name: v.field("name"), ModelId: v.field("model_id")}))
+		apiclient.RouteCreate{Name: v.field("name"), ModelId: v.field("model_id"), OnLoss: v.onLoss()}))
 	if err != nil {
 		return v.again(v.sentForm(t.URL("routes")), err, v.routeNewPage)
 	}
 	return v.done(t.URL("routes", r.Id), "“"+r.Name+"” is made.", r.ChangeId)
+}
+
+func (v *visit) onLoss() *apiclient.OnLoss {
+	if s := v.field("on_loss"); s != "" {
+		return ptr(apiclient.OnLoss(s))
+	}
+	return nil
 }
 
 func (s *Server) route(v *visit) error { return v.routePage(http.StatusOK, view.Form{}) }
@@ -115,7 +122,7 @@ func (v *visit) routePage(status int, refused view.Form) error {
 		Delete: v.newForm("", url.Values{"version": version(r.Version)}), DeleteURL: t.URL("routes", id, "delete"),
 	}
 	if m.Form.Action == "" {
-		m.Form = v.newForm(t.URL("routes", id), url.Values{"name": {r.Name}, "model_id": {r.ModelId}, "version": version(r.Version)})
+		m.Form = v.newForm(t.URL("routes", id), url.Values{"name": {r.Name}, "model_id": {r.ModelId}, "on_loss": {string(r.OnLoss)}, "version": version(r.Version)})
 	}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.RoutePage(p, m) })
 }
@@ -124,7 +131,7 @@ func (s *Server) routeUpdate(v *visit) error {
 	to := v.page.Tenant.URL("routes", v.c.Param("id"))
 	r, err := control.OK(v.api.UpdateRouteWithResponse(v.ctx, v.slug, v.c.Param("id"),
 		&apiclient.UpdateRouteParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()},
-		apiclient.RoutePatch{Name: ptr(v.field("name")), ModelId: ptr(v.field("model_id"))}))
+		apiclient.RoutePatch{Name: ptr(v.field("name")), ModelId: ptr(v.field("model_id")), OnLoss: v.onLoss()}))
 	if err != nil {
 		return v.again(v.sentForm(to), err, v.routePage)
 	}

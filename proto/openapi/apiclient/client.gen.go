@@ -101,6 +101,27 @@ func (e DataPlaneState) Valid() bool {
 	}
 }
 
+// Defines values for Dialect.
+const (
+	AnthropicMessages Dialect = "anthropic-messages"
+	Gemini            Dialect = "gemini"
+	OpenaiChat        Dialect = "openai-chat"
+)
+
+// Valid indicates whether the value is a known member of the Dialect enum.
+func (e Dialect) Valid() bool {
+	switch e {
+	case AnthropicMessages:
+		return true
+	case Gemini:
+		return true
+	case OpenaiChat:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ManagementKeyStatus.
 const (
 	ManagementKeyStatusActive  ManagementKeyStatus = "active"
@@ -155,6 +176,24 @@ func (e MeKind) Valid() bool {
 	case MeKindManagementKey:
 		return true
 	case MeKindUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OnLoss.
+const (
+	Drop   OnLoss = "drop"
+	Refuse OnLoss = "refuse"
+)
+
+// Valid indicates whether the value is a known member of the OnLoss enum.
+func (e OnLoss) Valid() bool {
+	switch e {
+	case Drop:
+		return true
+	case Refuse:
 		return true
 	default:
 		return false
@@ -555,14 +594,17 @@ type Credential struct {
 	AuthStyle  AuthStyle `json:"auth_style"`
 
 	// BaseUrl Example: https://api.openai.com/v1
-	BaseUrl            string    `json:"base_url"`
-	ChangeId           *int64    `json:"change_id,omitempty"`
-	ConnectTimeoutMs   int       `json:"connect_timeout_ms"`
-	CreatedAt          time.Time `json:"created_at"`
-	FirstByteTimeoutMs int       `json:"first_byte_timeout_ms"`
-	Id                 string    `json:"id"`
-	IdleTimeoutMs      int       `json:"idle_timeout_ms"`
-	Name               string    `json:"name"`
+	BaseUrl          string    `json:"base_url"`
+	ChangeId         *int64    `json:"change_id,omitempty"`
+	ConnectTimeoutMs int       `json:"connect_timeout_ms"`
+	CreatedAt        time.Time `json:"created_at"`
+
+	// Dialect Wire format that the endpoint speaks; known providers have one of their own, others speak openai-chat
+	Dialect            Dialect `json:"dialect"`
+	FirstByteTimeoutMs int     `json:"first_byte_timeout_ms"`
+	Id                 string  `json:"id"`
+	IdleTimeoutMs      int     `json:"idle_timeout_ms"`
+	Name               string  `json:"name"`
 
 	// Provider openai, mistral, … or custom
 	Provider string `json:"provider"`
@@ -578,13 +620,16 @@ type CredentialCreate struct {
 	AuthStyle  *AuthStyle `json:"auth_style,omitempty"`
 
 	// BaseUrl Known providers have one of their own
-	BaseUrl            *string `json:"base_url,omitempty"`
-	ConnectTimeoutMs   *int    `json:"connect_timeout_ms,omitempty"`
-	FirstByteTimeoutMs *int    `json:"first_byte_timeout_ms,omitempty"`
-	IdleTimeoutMs      *int    `json:"idle_timeout_ms,omitempty"`
-	Name               string  `json:"name"`
-	Provider           string  `json:"provider"`
-	Secret             *string `json:"secret,omitempty"`
+	BaseUrl          *string `json:"base_url,omitempty"`
+	ConnectTimeoutMs *int    `json:"connect_timeout_ms,omitempty"`
+
+	// Dialect Wire format that the endpoint speaks; known providers have one of their own, others speak openai-chat
+	Dialect            *Dialect `json:"dialect,omitempty"`
+	FirstByteTimeoutMs *int     `json:"first_byte_timeout_ms,omitempty"`
+	IdleTimeoutMs      *int     `json:"idle_timeout_ms,omitempty"`
+	Name               string   `json:"name"`
+	Provider           string   `json:"provider"`
+	Secret             *string  `json:"secret,omitempty"`
 }
 
 // CredentialPage defines model for CredentialPage.
@@ -600,12 +645,15 @@ type CredentialPatch struct {
 	AuthStyle  *AuthStyle `json:"auth_style,omitempty"`
 
 	// BaseUrl A new address needs the secret again, so that nobody can send a stored secret elsewhere
-	BaseUrl            *string `json:"base_url,omitempty"`
-	ConnectTimeoutMs   *int    `json:"connect_timeout_ms,omitempty"`
-	FirstByteTimeoutMs *int    `json:"first_byte_timeout_ms,omitempty"`
-	IdleTimeoutMs      *int    `json:"idle_timeout_ms,omitempty"`
-	Name               *string `json:"name,omitempty"`
-	Secret             *string `json:"secret,omitempty"`
+	BaseUrl          *string `json:"base_url,omitempty"`
+	ConnectTimeoutMs *int    `json:"connect_timeout_ms,omitempty"`
+
+	// Dialect Wire format that the endpoint speaks; known providers have one of their own, others speak openai-chat
+	Dialect            *Dialect `json:"dialect,omitempty"`
+	FirstByteTimeoutMs *int     `json:"first_byte_timeout_ms,omitempty"`
+	IdleTimeoutMs      *int     `json:"idle_timeout_ms,omitempty"`
+	Name               *string  `json:"name,omitempty"`
+	Secret             *string  `json:"secret,omitempty"`
 }
 
 // DataPlane defines model for DataPlane.
@@ -646,6 +694,9 @@ type Deleted struct {
 	ChangeId *int64 `json:"change_id,omitempty"`
 	Id       string `json:"id"`
 }
+
+// Dialect Wire format that the endpoint speaks; known providers have one of their own, others speak openai-chat
+type Dialect string
 
 // DoctorCheck defines model for DoctorCheck.
 type DoctorCheck struct {
@@ -807,6 +858,9 @@ type ModelPage struct {
 type ModelPatch struct {
 	UnknownPrice *UnknownPrice `json:"unknown_price,omitempty"`
 }
+
+// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
+type OnLoss string
 
 // OperatorPriceCreate defines model for OperatorPriceCreate.
 type OperatorPriceCreate struct {
@@ -1073,7 +1127,10 @@ type Route struct {
 	ModelId   string    `json:"model_id"`
 
 	// Name What callers put into "model"
-	Name    string `json:"name"`
+	Name string `json:"name"`
+
+	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
+	OnLoss  OnLoss `json:"on_loss"`
 	Version int64  `json:"version"`
 }
 
@@ -1081,6 +1138,9 @@ type Route struct {
 type RouteCreate struct {
 	ModelId string `json:"model_id"`
 	Name    string `json:"name"`
+
+	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
+	OnLoss *OnLoss `json:"on_loss,omitempty"`
 }
 
 // RoutePage defines model for RoutePage.
@@ -1094,6 +1154,9 @@ type RoutePage struct {
 type RoutePatch struct {
 	ModelId *string `json:"model_id,omitempty"`
 	Name    *string `json:"name,omitempty"`
+
+	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
+	OnLoss *OnLoss `json:"on_loss,omitempty"`
 }
 
 // Session defines model for Session.

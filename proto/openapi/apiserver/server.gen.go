@@ -106,6 +106,27 @@ func (e DataPlaneState) Valid() bool {
 	}
 }
 
+// Defines values for Dialect.
+const (
+	AnthropicMessages Dialect = "anthropic-messages"
+	Gemini            Dialect = "gemini"
+	OpenaiChat        Dialect = "openai-chat"
+)
+
+// Valid indicates whether the value is a known member of the Dialect enum.
+func (e Dialect) Valid() bool {
+	switch e {
+	case AnthropicMessages:
+		return true
+	case Gemini:
+		return true
+	case OpenaiChat:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ManagementKeyStatus.
 const (
 	ManagementKeyStatusActive  ManagementKeyStatus = "active"
@@ -160,6 +181,24 @@ func (e MeKind) Valid() bool {
 	case MeKindManagementKey:
 		return true
 	case MeKindUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OnLoss.
+const (
+	Drop   OnLoss = "drop"
+	Refuse OnLoss = "refuse"
+)
+
+// Valid indicates whether the value is a known member of the OnLoss enum.
+func (e OnLoss) Valid() bool {
+	switch e {
+	case Drop:
+		return true
+	case Refuse:
 		return true
 	default:
 		return false
@@ -560,14 +599,17 @@ type Credential struct {
 	AuthStyle  AuthStyle `json:"auth_style"`
 
 	// BaseUrl Example: https://api.openai.com/v1
-	BaseUrl            string    `json:"base_url"`
-	ChangeId           *int64    `json:"change_id,omitempty"`
-	ConnectTimeoutMs   int       `json:"connect_timeout_ms"`
-	CreatedAt          time.Time `json:"created_at"`
-	FirstByteTimeoutMs int       `json:"first_byte_timeout_ms"`
-	Id                 string    `json:"id"`
-	IdleTimeoutMs      int       `json:"idle_timeout_ms"`
-	Name               string    `json:"name"`
+	BaseUrl          string    `json:"base_url"`
+	ChangeId         *int64    `json:"change_id,omitempty"`
+	ConnectTimeoutMs int       `json:"connect_timeout_ms"`
+	CreatedAt        time.Time `json:"created_at"`
+
+	// Dialect Wire format that the endpoint speaks; known providers have one of their own, others speak openai-chat
+	Dialect            Dialect `json:"dialect"`
+	FirstByteTimeoutMs int     `json:"first_byte_timeout_ms"`
+	Id                 string  `json:"id"`
+	IdleTimeoutMs      int     `json:"idle_timeout_ms"`
+	Name               string  `json:"name"`
 
 	// Provider openai, mistral, … or custom
 	Provider string `json:"provider"`
@@ -583,13 +625,16 @@ type CredentialCreate struct {
 	AuthStyle  *AuthStyle `json:"auth_style,omitempty"`
 
 	// BaseUrl Known providers have one of their own
-	BaseUrl            *string `json:"base_url,omitempty"`
-	ConnectTimeoutMs   *int    `json:"connect_timeout_ms,omitempty"`
-	FirstByteTimeoutMs *int    `json:"first_byte_timeout_ms,omitempty"`
-	IdleTimeoutMs      *int    `json:"idle_timeout_ms,omitempty"`
-	Name               string  `json:"name"`
-	Provider           string  `json:"provider"`
-	Secret             *string `json:"secret,omitempty"`
+	BaseUrl          *string `json:"base_url,omitempty"`
+	ConnectTimeoutMs *int    `json:"connect_timeout_ms,omitempty"`
+
+	// Dialect Wire format that the endpoint speaks; known providers have one of their own, others speak openai-chat
+	Dialect            *Dialect `json:"dialect,omitempty"`
+	FirstByteTimeoutMs *int     `json:"first_byte_timeout_ms,omitempty"`
+	IdleTimeoutMs      *int     `json:"idle_timeout_ms,omitempty"`
+	Name               string   `json:"name"`
+	Provider           string   `json:"provider"`
+	Secret             *string  `json:"secret,omitempty"`
 }
 
 // CredentialPage defines model for CredentialPage.
@@ -605,12 +650,15 @@ type CredentialPatch struct {
 	AuthStyle  *AuthStyle `json:"auth_style,omitempty"`
 
 	// BaseUrl A new address needs the secret again, so that nobody can send a stored secret elsewhere
-	BaseUrl            *string `json:"base_url,omitempty"`
-	ConnectTimeoutMs   *int    `json:"connect_timeout_ms,omitempty"`
-	FirstByteTimeoutMs *int    `json:"first_byte_timeout_ms,omitempty"`
-	IdleTimeoutMs      *int    `json:"idle_timeout_ms,omitempty"`
-	Name               *string `json:"name,omitempty"`
-	Secret             *string `json:"secret,omitempty"`
+	BaseUrl          *string `json:"base_url,omitempty"`
+	ConnectTimeoutMs *int    `json:"connect_timeout_ms,omitempty"`
+
+	// Dialect Wire format that the endpoint speaks; known providers have one of their own, others speak openai-chat
+	Dialect            *Dialect `json:"dialect,omitempty"`
+	FirstByteTimeoutMs *int     `json:"first_byte_timeout_ms,omitempty"`
+	IdleTimeoutMs      *int     `json:"idle_timeout_ms,omitempty"`
+	Name               *string  `json:"name,omitempty"`
+	Secret             *string  `json:"secret,omitempty"`
 }
 
 // DataPlane defines model for DataPlane.
@@ -651,6 +699,9 @@ type Deleted struct {
 	ChangeId *int64 `json:"change_id,omitempty"`
 	Id       string `json:"id"`
 }
+
+// Dialect Wire format that the endpoint speaks; known providers have one of their own, others speak openai-chat
+type Dialect string
 
 // DoctorCheck defines model for DoctorCheck.
 type DoctorCheck struct {
@@ -812,6 +863,9 @@ type ModelPage struct {
 type ModelPatch struct {
 	UnknownPrice *UnknownPrice `json:"unknown_price,omitempty"`
 }
+
+// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
+type OnLoss string
 
 // OperatorPriceCreate defines model for OperatorPriceCreate.
 type OperatorPriceCreate struct {
@@ -1078,7 +1132,10 @@ type Route struct {
 	ModelId   string    `json:"model_id"`
 
 	// Name What callers put into "model"
-	Name    string `json:"name"`
+	Name string `json:"name"`
+
+	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
+	OnLoss  OnLoss `json:"on_loss"`
 	Version int64  `json:"version"`
 }
 
@@ -1086,6 +1143,9 @@ type Route struct {
 type RouteCreate struct {
 	ModelId string `json:"model_id"`
 	Name    string `json:"name"`
+
+	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
+	OnLoss *OnLoss `json:"on_loss,omitempty"`
 }
 
 // RoutePage defines model for RoutePage.
@@ -1099,6 +1159,9 @@ type RoutePage struct {
 type RoutePatch struct {
 	ModelId *string `json:"model_id,omitempty"`
 	Name    *string `json:"name,omitempty"`
+
+	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
+	OnLoss *OnLoss `json:"on_loss,omitempty"`
 }
 
 // Session defines model for Session.
@@ -8520,129 +8583,132 @@ func (sh *strictHandler) GetUsage(ctx echo.Context, tenantId TenantId, params Ge
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3dcts40uiroHS2ambOoS3nb86Oc5XNzOymdrJJ2U7txSRHhsmWhDUJcADQitaVqn2afbB9klP4I0EK",
-	"pEhJlJ359momFgk2+r8bje77ScyynFGgUkzO7yc55jgDCVz/63XBBePq/xIQMSe5JIxOzicUPstZrH9E",
-	"bI7kElCOF4BuYM44TKIJUU/9VgBfT6IJxRlMzifm+Uk0EfESMqxWzfDnX4Au5HJy/uLsLJrIda6eFJIT",
-	"uph8+RJNfuYs2/z+pcRcRojQOC0EuYOX6NkZSvBaILxgaLUEijIihFokDMtcLetDMmc8w3JyPkmwhBNJ",
-	"MrWLTXDeJJDlTAKN13+F9SZgrxCHHLBEKyKXGi8CZ4BuYY0wTdANS9T/iBVwgbDQD8wJFxKpL6KEJA7e",
-	"JeAEeAWw9+ET9eUWLD598SII9vwtlvFyE96frvDCUfAOuCCMIslQvMR0Aa2wzE/Mci1AfP88BMMvJCNS",
-	"PRmiR6p/9NdLYI6LVE7On55FanGSFdnk/InikoxQ+6/yO4RKWADXH7oCiql8k2zu9k2CvpVAZ//517+/",
-	"Q4wjkRYlg+RYLit4pF5jpunB4beCcEgm55IXMGjPVyyAcppECD6XnEvZqg/HSjacX78o4EXOqAAtzu85",
-	"u0lBy1PMqASq6YHzPCUxVuBNc/PE//mHULDeex/8A4f55Hzyv6aVvpiaX8XUrau/2Ngt58yQxT6s1nqV",
-	"Eys9OWc5cEkMfDhN2QqSGWeFNH+pL3ah/47kkggtUhleoxin6UsEWS7XKANMBcJpqnAoIdNLNJBSYglz",
-	"jtfq34bZFa19vBIqv38+2WSwaBJzwBKSGZZ9CRFN4HNOOIhB7yyJoU9A9WllAjRxoisg5iBDi5hdbfw5",
-	"xULOCjFwF4YVA8vlHO4IK8TsDqckmRVUknQT9A/qz4bXK6CtzdB/UVAhzqTmRbRi/FZMop6w5Zz9A2I5",
-	"a9kwhzt2O3C7GpKB7wiJZaH5DqhSUb9OcCzJnXrW8IDRKBqYyafAAlYL9+LFL75y+nWitZWHB0swy0kl",
-	"bFFTzqqP1pi7go7dqCUVdEZyX+uH+shvKYW+jQpYeq3i35iHn3i/l0K6iwA5dvW+7exH+e+tnFRn4asl",
-	"IGMbvhGIpQkIiezzTSW+1Tj4pNOgtiP8PV6ARfC7+eT81y3qWD39JWpSJ8ES12jStYZV0RvqsgG3XnMT",
-	"7k8e5Nbv+D1yCoU74DP7wQCz4FswPp5+ZI3wCq+rz98wlgKmGqctdL/QGmgTfewOeIrzmYCY0UTU/KU/",
-	"fv/8zHeZnr744elZzW06C2qSFhD+TuTy0piX3gxYMk8TblEu1DBqS7aiiNE47HX7HGeXaOE5KZUnsImw",
-	"mEMCVBKcthmIpODa7MyM9u7hB4BybWYxS8I2Ufv1s5u1hP5L5pzdEeVrh42s+XGWsQTS4CNCOQc7W6wt",
-	"5qUEbgOUqIFfz9R4SKqBV0d4E1tBTVgkRP5EJQ85jrG0NhM+4yxPtULIyewW1qfG2IZ2jmPJeBs/mB9v",
-	"Ce36udUhGkKAOCWgYo08zJcgsXGmcJIQtU2cvvc2b2KSDWwtsQiEe5d/eXXy9MX3SOkP40aDQqh2J5We",
-	"Um85n5JRF89HaAmfgw4S/FaA6PC5BCt4DFt/b8WygN92cYTUa5oGNTJ6BK/RL3Ls04SovoPadn2qlTSy",
-	"WG9l3gew4pXM7GPJC7m8lOsUfLf2BjDXuqDKDjAKQZf2NZY4ZYu3Tm3VN3RTkFTOCA1EynfA19bdUqyJ",
-	"MNL+guFQIpAlX9Oe7hDSqWj4s5ytCE3YKqQL1TNCznJOYtgeDquHyuCrUkksB4rJdJHLk+fsRNnjgVHW",
-	"ntYB0nTQDlrii1YrYOnRwGZUkTgkGj53tAUWm/TpcmaC/lzYl+yPDQtagwwNJ7/uL+ZYSuCKk//fr/jk",
-	"n2cnP3yy/z359L//0BLENojY3EGnR9rbYG+jw/E1VU1H7KGrXmvJf0d/xBK/TzENRalzqRDhuzy0yG4M",
-	"56ilZ7l6sc1qpSqar37wtA6HeSEg2bbVC/UYToO7qj5tPxSklN7jZem3NWRlsO7LMiKHeo0VsKI/jTdo",
-	"E8jGOfTWTYF6BZnPIbnEyhzcASIy7EUXNykRy6HZnr29FQ53xOVu6uC/NVkBpBNj5rjEwsi1YTP8B8YJ",
-	"K5PvPYgnVBgtpOXm+kd/5ixDhrpIMqQQixitEm2MQqRjLoTTdBOhlUxIJnHaTZOYUQqx1NmtLc5ZxZ8N",
-	"3tvmfqUmjWagqXNgUErKkCSgAgq5nFnHJei+q9+Fc3m6PSznG32JJjdYwKzgad3qL6XMxfl0inNyajyA",
-	"05hl07snwWBguOeiED9TXM0KWVdreyatvZhs2/ItMkOSdPu7vfydOusZNEYoI0JynEboP//6N2IcxYWQ",
-	"+mAv4PvEHOQsnFP/RYlDvMQcxxK4qGfVX/rJaiIFpHOkfE9QMdSC3AFFNzi+nYyQy7X+lGfHSw6r8WhU",
-	"Y+j6ZoMs0kbbTYoNyA1XAteaH66LXTPbNoYY1gn9V8pWFDl8CqP0VKBrKE44Yitaz92+CEIWFrsy5/b9",
-	"2daMW4d4lcs80+tsXSggZUOX2D1VPpYrXKUKvYWfn/3wfa9UugdaN6s+gKdb2aV9/FxvB+EM+0PL2itE",
-	"YYVwknAQSl1CInxNiheY0AgJZvw5ynRtRIwpEkAThJGQTHlE9nFIBayWoItL/iud/aRzkAhtyEhXBGWI",
-	"GnadTNq1b8b7BpbWnW4c9Vtf2rr7RKKEgUCUWdd/rY+7+2Tpc2bEo8ezbV4Mnc1TsljKnsukeNHfITeu",
-	"BgXlxiMXQZSbXmIR8sj18b0AoAMjnCo+6RNb5IylWgLEoDcKGjM6JzyDvk7srscWtYSkDQ+EZHmu45CU",
-	"CRnMR5qMYt9NFQIvYKYX6/eC5/V1Wyrt4xn+9N0sJ12N85Iazd3+PaKWslRt0JNGn4vrpA2RrbbrT13K",
-	"4RciAsdtgwxiZzrACMZsEOs2HYLGElGbXY0mP0IK0rDtfkmVoCbZJH8QBhZLxl8vIb7dhAM+q4gXyzB/",
-	"dcRS7LYlZ8VWYiekGi+LqbhHrxHVYGvf2AXkjIdOaNWG++eSfCwF2Ca83cYeNPD2u2GA0xTzgCL/cIkS",
-	"8xvKgaOMpKkpnLwFKtC36m/2rAjNGVfPzOy/v4tQkSvl/wNKICYZTg3mXK7g7PTJi7qH8yzk4PxMIE1M",
-	"ad0GIufkczhvyWK8eUqqvK7T+jmKV2kBQlj/uJuVy7Wrd0IIfYspXkAGVAbL/45dWNe3WK5VqHYrKtvu",
-	"YV8w41zvWUzWkVLQUGwWhm2J8Gv0awvyj1h/0x+XYe2l39+60eOHiHU52SNKrC20SyVPE5JjF/S8DTFY",
-	"Zgsi+sqvS9g7ISqEzpJl5d6UixT0FDNQHrdYkry/ZXpbvhP0Z1oNdA4cS8Z72C2bHffluXy7DnOQt/Xv",
-	"B9K+Q0nRrkoHqEVFv7ZTmn1Trm5tt7emxuydDTVofgDdAeWxza5Kw0IeTCvtrHLbdW0lLxtfOwi76Fse",
-	"LdVy1rx2LWOuk9jT1jJ6nPXx8P1bJPauSZ2bLARBtISrZWJzTt7G/sOPjwYXteyiJ7aXX7b8WYOWhEOX",
-	"o5fDRJOC3lK2ov3e+mAeLl/eVzU1ayy7KnHqgJZ4HKK/OutxalzYyHKxgiboZl0es+jqQg1YR4l8uDxn",
-	"g2+6i+r3q+fZsehGCXMhoawFbZz86xrwUOGaigLlEixmJGN9ELIHAzaP4Vu4qaNC6IFKg/auCbJwB+3Z",
-	"fgjdQNE764f5LDZQergux7ApvJeIcVSakUqS1D/mjCNGoQ/buHfGEiFBkn6vXKoHm0Z00E0Z/SkHZYhL",
-	"3xUyZlktNWyyVLY6K5oUuZAccDbTxelVLW+cMvOAUsOcF7mpZ4mLcBr53R3wOwKrcDn6Hcy8PHOdyCoS",
-	"UzrB5oiIKcrJgROW9DvVmNtr0f3Mr97PHQ6bwZwRC2Qvafwg8ALeq3dC4c2w1Lpk/fcgWW5U00BQ/8xZ",
-	"EYzE1IIeuAdZUeJ0uz9pnmrytb2Rrq/5lvQq16zl9OvcVVKwvqUaxkJy4hR5nXWXWMwyxlsqHL17/9u9",
-	"33Kp4NedlmmeWieEzQjNC7k9A2yys/rsWr3FCjnstRjHS5hxwMngl1acSBjy1kC/HOZzMGQeKOkt3nWG",
-	"1dcHonXo84yThanjd4rXWrp6gsJwaFClDiahl1of8NZgc2XKEHue6FkLZbGxQUuH13K39V2UH2uVmvbq",
-	"qt+n7GzKQt2a/q3RQOGlrhJwRhUL2fsO+ZHE5EhMXvJs7TTpbOsxQZ07W9nw+IFAGUnvGghUMr3BRDET",
-	"8hytllgatnGxa7zEfAHiJRKQpt4D9lZSjvXZeqnvmJFgSNOgfvMacDQvuLTcIq2u/20mX5X32t938c4M",
-	"A75L26nhlit+7ZdHo4kkMoWODhwbBWO2VMxvKKTrYPTBMqGmfMxeJd2SeFO/Ogj88y3zstpsbWthJtfX",
-	"+g+TKB+aDj9Q5XDvbI/dbJtp2el8rm+LA/vth9AnzMGwu0axsAeTC7uibQNF7spQsNCm+7pS+xl+ZHoe",
-	"haU+BnL3oBdohrJ98/bUtqu8ZTGQbfzk8FTf/Kd2Yhyg8qm8CbYbAypQSq+g4Quauq/Wy+32547767qR",
-	"QttlktL5m5mal76nDZX/N/BFJuSMYsp6Pn/wZg4gJMmwbDuKMMXCekv9P7mUMp91GVDtiQ1DlAmz2qrD",
-	"WJUa62JLl0ErfdVhMOjU3BBqbWndtO85DwcsGCV0MWwb25obsELCAZtwcMBZmL2aB6l+F4KtHTVKnox8",
-	"ndBoE2X24nNP9+mS46M6D280+7Bb8qWnwdRNBguplqDaCFDV1xI1JvS0WYcO/bF0tBua1NOE/Xou2B40",
-	"ASfbi9CH8aIfpA/UnJ3NRXTF72I2sDB8h0Pj7X7KoDr9Kk4fhg1CFyDkYL+mV+jtbPFuJ8t9O53YChW8",
-	"gGANY1hX+CIQ5MIwhwURvck09V4oHnjRhlPmit1NgxafGh2SefzAwCPlroHBBau3S2ErqnUpTjKdFEzg",
-	"DlIF4CSa3JA0NQfidwRWtStrFRdeOHuz523/wwWv/qFia2TbOPhS4XyM0xS4QHkhEaGSoY9mqY+TEe/Q",
-	"lsAOCIo1yttC4iFHqm3tSAaHz94+WgF+AHHRrLmXsGi4gzH0MfC8gchLEI7p9i9u1oozUCJrb5eb644C",
-	"vSrkknHyT9P89E+uvdKWRJdeu1YGH2KMS7Kgb2hHKW2thXSwKgALsWI86dFVpwGiq6MsV2gD8EO+D4Bh",
-	"hXO1BKRV7zdlt6itN2G7tupzUuhdV2vYLAJKAM05y8xdP5xBRyXU87PWK2uzQ+Th/KWiIdS5AKEbTLbk",
-	"Gvp1FPWK0KvIb0CiTlSS2fWGE+ASdf2qPFuQVcVLkwqCMqAKouyq/OqjsdetyZ4DF8jua7HrlbJlcNnb",
-	"bBt4jm8GzXcv2GofU+iAHzefXIG68Y1h4rJn0UspXnaVdnJetl+FEoXIgSYt/bSvSvja4/q6tn6N01Sf",
-	"QpV9QvrVZD1EdP+gidiAb1+1VjEHpxFSD5/Y25I9b+yX55rNlgC6gC9Cc0xSSFDjqDZCjKN65V6fj/mJ",
-	"3eb3dBQo0GrJBLjbnSvggGJWUAkJsg0pxk1ZDE8C7520DVC2cei9C2FDidj6l95jLpXkNfMQ/dO1O11m",
-	"Lt8tma+WMDlS+nL/vEww/RnSqbVCZr+pa8p0J6t/AmdBbfpBBKsGhxWpLTgrchFqw8UXpqE+ie1cHH+Q",
-	"x+6FmT3rX+vQvKPpGrk3hRnoU9gjwkNUyg6qfR2xsNRSo0REkF8q9G7QfuH+3DMk+1nfiGd5CudaqdzC",
-	"+huhdLd1sb9p9vU9EB4MnKVf2eFxeIQLuA1tI1ls2YqH4gHSEIgZWQJpZO6NRHraDUl0nzs37EYxJCsk",
-	"0u/PbtYHR5g+U3JYa0WX6TNUcCLXl2o929TZpC/cBCF9ntXIaCylzM3EIELnrKX7s1wSujBmnnGJ08jW",
-	"AGUZpglKCQV9J2LNCt26TfHQguNM6EZSCTv9SF8VcglUkhhLMEJ8Xcu0nNtUy7VeCCMb3qFvr+VCzP7z",
-	"r39f61FR+COt7gtrcqgHMvPAKXqVKY9AIMwNByyA1wwk+vYJnPyAPlz++N3Lj1QrOPOw7QKBDM0EIrSj",
-	"tcRLPSbMvHjx8+uP9NmzZz9E6MPV61OkK7vMT9dtE52u0bcXP79GPzx/8X+/M7jA6DpmCVx/pGb313Py",
-	"+foUvX93eaXx8f7V1eu/IBzHkEt03RhCdn2KLmxVhUI452uFpmsbqF1HCKeCIaEQhgW6/ukKL65tvotI",
-	"3TRR/92NE7tGkiFzS0OtYyJlJVaCZeAYAUv9T90sDFLhuqUmp+iV/V/zUFI1J/1Is0JIlALmVC3n5q+V",
-	"CHAh+fU5EgDoegHStKq9Pv1IdePRGKiAKgKbvMqVTT95eno2iSa6+1nZ5XO1Wp1i/fMp44upfVdMf3nz",
-	"+qe/Xf6k36mK4yZXLE0XijVjRiVnqYHZC3fPJ0/Pnn5/8uTJydOn9oSf4pxMzifPTs9On9kCFi1007sn",
-	"U1txPa2uSizM/fzybPdNokwtEdJvuaz1vzf6ryVcrh6ZmnFuKmTe8qCdIaieDM01886Zew9W+9SYa/b0",
-	"7KxjptmwWWYbbbADQ83e/dWUZtqJK+EFSwi98WgqWM0yzNc2NWmpVWg2NySrJgdaLUEomjNuGinghaLN",
-	"xF7RU+spmhsrG6Tzn0G+NTVNI6Hr7XgI+vuSmduSTiUzbuygiLRuWtkeaRleIw5YHyw6DLkkXYkjd/9g",
-	"qhxq2SkX7g6fHp4wvlyMyczV2InxiIQlcsgVThtHrqGdc+IdXcprIJuE2dRcue25VieROZCr9YsfSqPG",
-	"FE9DAh0C/okl61FUibsrWXeyJC/gywb9n4wCwWgs8CpRnoO7xmwcNKfXepJeVxRMBcW5WDLZpc1e60cv",
-	"3ZODZIfFEuSJqUuq47D01G8IxXwdHqU5kg2wkmJwgBwOIn29F3t+jHV+VKwhSuf/b6+uLvvhWC10UjXs",
-	"b9V+ZTc+MabZqPcPHAu9fod6Z1YJr7ps6hgCL3oiUHeca8XdRUFNT7pR0ea30BsLaxcFtZHsHeYEU4mU",
-	"y0ZAvETKyiLtTc8JTRBl2i3vhz/mXZduk+7ySvVQja7HRPcwules1RH1AvfAFOJJokf3uUTZkhVc1zeF",
-	"+kaNatJLFI1F/tdMyMg4nxHKMF8QGtn4M3JX1oUZQGtCTj1MzOtZ0I8djHe7zczX+ik8VjsfavpwZEPv",
-	"WlKMwxKXII23jTcuximn3FyKM8RHOV5HptZB+QQ6W6IPbdtZwvrqHbxgy1fGoZ5d/MgEKwsUNkmmAIIE",
-	"Ebo75WxCbnL+66caHcmCqnhS20I4yTBJywbtSqDLIpCOQMpRaxoXnIObppGCqZHbpNu7IuClPQ+ORYfk",
-	"ALz6kx5lWEWNnXshC2pT2q189yF/rGrHQndsxvVrgQLc+xabK/MHZdy3+BYQduePmn2JFKayK0LYhJnl",
-	"IGaTyjR/e/X+DbqFdRcXeE1AWr3iq6rZxuhZsvCRaFk5xjiyFTIhL8b9M5hLexKs1gu7Q2XdTT+2qBcB",
-	"jeoBefU9o4W0lTfjBw56bNazM5TgtUDfOkv2Xad1s8tM78uWR1+6POArVxEzMvpGQ9076uoEPLS4lh9f",
-	"hsqPAfZNopVo7qqi6lj7kCdYQom4/XT1dkl9M9enFaOpdb8CrJdu/2pY4wK0AsMd/NEuNFOckxM3WKRV",
-	"T5siU/GVZ22rmf9jkULhytlGP2DT5ax7SmlHOGcHwz9Sh8pA9zAB3GZ19EiUN64UdcR/qR0pN91OIKEb",
-	"d+vmOUTYo1LEaLreYJIeojq9r+6cdlq9ki9GlqlRrZ510kaQKuei2VYF1kOr3eetc+qws9ROu3ogkX14",
-	"u+q06gPY1ZGZzxQrPIhQT830CR1CP1LmDpqjCw32Ic3R18k6F7bcRh+s66wdZStkj0biQpowOweKzLGZ",
-	"OADHMDe56+viGA321+DAGEgfRscdwYH5M7lzDIv1iEl/TC9LEz3PdcX4rVB8PGfc/HAHPMX5IPbdWiny",
-	"3wqRnmU8tixEnxS01oYcIknQQU5bZGBAEdP7suyv0zN97Yaxj1dw5k/zH48IJF76RZG6UNSNhMeWQKau",
-	"Cs8lcLRkK5Sy2uGuweAInqw/Er5dc2+/1dGD/Ny03OrOIly4h0Yku99FbDzr7qpzmzWxKCH6+B5JfAtR",
-	"VXNorqUclua9qGKnvU7v3f92SuVF1Xvk65bLqyUggTOI0M0aeR1VRhc57mNwJIkrJ0xsqUP2nvuqbWlj",
-	"qvioubu4hrRmYfBoCTxvePljLbosIXygkktvvPuoKTyPBdpLw7fI5fS+NgbmS9dhvpmNuw8D1BI8Y1XI",
-	"2Qm+45nUjN1txX7U7k/6rx1BEx0j4zmWLmpxFhuDi0bLfB5Q1z189tO3TQ+QAT0CQ7os6M56sbrft/2c",
-	"sTYX9St3WzaH3Y7qudSvUR7x8LE+y/aRui+hEctH9mDahgaP7M7U+WKUI4yGhE/v6yOARz3Q2PjUiOca",
-	"I3D6MXTP+KccjSvc3oHHIDYyE2u7DYR95uu2DNUM43FNQomsI+WC7Qen9+Z/toU+xum3k5X/Z4c9mUNC",
-	"gFLtN5DtOyMz6jFinVFYtcViON4cM8jZlakfXYDjTy0/cnAzMveVgU277HWpuu2NII7VAWJUUzV6vwZj",
-	"qRyqjpZxfdQ33B/wavu4d9pdTGKRPySLoDlkeu/6VvfIqe5I4t+XX9GC6Q6vwr4xrko5ik9xeKXS4lFU",
-	"TfDHcygOoq8egT9RDY0/tjsxKt9V3sQBdJt3i7vbu3hvnvuqXYxq6umY1QC26xObOxK11ks9di2xzal5",
-	"1Hf6f9d3+bFrsdp+Tb+HNrDXbbul/7176CsX/WpE6ajxRV6h68B3Jzuk8X052+CRiqI/m/bowmhHT4wb",
-	"aFTjJYbE9o5bpvfVOL8e8cbO9P5dRRwdKG8POirUja1rjhF4jKNtwl5FfeDkWNHHoVTZw8cftcnSR45A",
-	"xmbBMgbZTe35rf47arjLnv7jt+wYvzuZG9EalJSnA/p61K5J9Za7lsWqQbA9O2W5ycJtC5qWYjN7sF8t",
-	"ujET99OopfnV3MnxzJBhz9bozowaGOsA1InQ9L4aJ7yl4t5NEh0b7XYQ75jmz+65aiTkDfs4HP7bCu+9",
-	"8c297OCTp38MGMJO4ooi26uEpaO+RC19oF4rn77eVia/kLkKo83oKTMvYOd2QFOt27dYM/PIVx1EV9NJ",
-	"Rw2huUPV0Y7oLqxtfpTRsz/E9sixs50LO27k7ByjAYkrwyHTe/3ffiHzjiT+XQXMbZhuj5Yd1sZVKceI",
-	"lEdQKi3ugeXJMYPkw+irhw+RvbHRRw6Qx+W7MjzeQbfZYZijOH+XZu3/en+unjhN9TB7e1pnu5O2dU7Z",
-	"x0Ms3Ni9Nk37wQ6mG7Vreh2TehycQDdr04qDJmX/VQqQ6B6Zpy1NSg/Yar0lj+ANRQt9gTI9Y8l9wv7T",
-	"nYg7sfNGE5kWsi5d9elhsi21FOq+iw1PKI0psIZ/RztX18PrygFvnIDtWi9JBpGZoAfJgZMv9XbG1Ui8",
-	"Xz8pTArgd25RM0BsqlWiheA+0BP8pMj1FoT6f0K9Vr3lsPON8fdGl0Rlpl8vUNUw2wWkm+bcfN/1sjOv",
-	"bVzcsq/fWnegMUa5uhUa2RKnyFU3qOVKl8ovOwiso1kjQjETRrd6w1rtm4Zam2/q2UREmDYnKzur190i",
-	"NY0VNl/6WTcMYkK9wRAvKHIj2ry0p1PaXz59+f8BAAD//w==",
+	"7H1tc9s21uhfweg+M23vpS3nrfep8ymbtruZbTYZ25l+aHJlmDySsCYBFgCtaD2Z2V+zP2x/yR28kSAF",
+	"UqQkyk6f/dTGIsGD834ODs65n8QsyxkFKsXk/H6SY44zkMD1v14XXDCu/i8BEXOSS8Lo5HxC4bOcxfpH",
+	"xOZILgHleAHoBuaMwySaEPXU7wXw9SSaUJzB5Hxinp9EExEvIcNq1Qx//gXoQi4n5y/OzqKJXOfqSSE5",
+	"oYvJly/R5GfOss3vX0rMZYQIjdNCkDt4iZ6doQSvBcILhlZLoCgjQqhFwrDM1bI+JHPGMywn55MESziR",
+	"JFO72ATnTQJZziTQeP1XWG8C9gpxyAFLtCJyqfEicAboFtYI0wTdsET9j1gBFwgL/cCccCGR+iJKSOLg",
+	"XQJOgFcAex8+UV9uweLTFy+CYM/fYhkvN+H96QovHAXvgAvCKJIMxUtMF9AKy/zELNcCxPfPQzD8QjIi",
+	"1ZMheqT6R3+9BOa4SOXk/OlZpBYnWZFNzp8oLskItf8qv0OohAVw/aEroJjKN8nmbt8k6FsJdPbvf/7r",
+	"O8Q4EmlRMkiO5bKCR+o1ZpoeHH4vCIdkci55AYP2fMUCKKdJhOBzybmUrfpwrGTD+fWLAl7kjArQ4vye",
+	"s5sUtDzFjEqgmh44z1MSYwXeNDdP/J+/CwXrvffB/+Iwn5xP/te00hdT86uYunX1Fxu75ZwZstiH1Vqv",
+	"cmKlJ+csBy6JgQ+nKVtBMuOskOYv9cUu9N+RXBKhRSrDaxTjNH2JIMvlGmWAqUA4TRUOJWR6iQZSSixh",
+	"zvFa/dswu6K1j1dC5ffPJ5sMFk1iDlhCMsOyLyGiCXzOCQcx6J0lMfQJqD6tTIAmTnQFxBxkaBGzq40/",
+	"p1jIWSEG7sKwYmC5nMMdYYWY3eGUJLOCSpJugv5B/dnwegW0tRn6LwoqxJnUvIhWjN+KSdQTtpyzv0Ms",
+	"Zy0b5nDHbgduV0My8B0hsSw03wFVKuq3CY4luVPPGh4wGkUDM/kUWMBq4V68+MVXTr9NtLby8GAJZjmp",
+	"hC1qyln10RpzV9CxG7Wkgs5I7mv9UB/5LaXQt1EBS69V/Bvz8BPv91JIdxEgx67et539KP+9lZPqLHy1",
+	"BGRswzcCsTQBIZF9vqnEtxoHn3Qa1HaEv8cLsAh+N5+c/7ZFHaunv0RN6iRY4hpNutawKnpDXTbg1mtu",
+	"wv3Jg9z6HX9ETqFwB3xmPxhgFnwLxsfTj6wRXuF19fkbxlLAVOO0he4XWgNtoo/dAU9xPhMQM5qImr/0",
+	"398/P/Ndpqcvfnh6VnObzoKapAWEX4lcXhrz0psBS+Zpwi3KhRpGbclWFDEah71un+PsEi08J6XyBDYR",
+	"FnNIgEqC0zYDkRRcm52Z0d49/ABQrs0sZknYJmq/fnazltB/yZyzO6J87bCRNT/OMpZAGnxEKOdgZ4u1",
+	"xbyUwG2AEjXw65kaD0k18OoIb2IrqAmLhMifqOQhxzGW1mbCZ5zlqVYIOZndwvrUGNvQznEsGW/jB/Pj",
+	"LaFdP7c6REMIEKcEVKyRh/kSJDbOFE4SoraJ0/fe5k1MsoGtJRaBcO/yL69Onr74Hin9YdxoUAjV7qTS",
+	"U+ot51My6uL5CC3hc9BBgt8LEB0+l2AFj2Hr761YFvD7Lo6Qek3ToEZGj+A1+kWOfZoQ1XdQ265PtZJG",
+	"FuutzPsAVrySmX0seSGXl3Kdgu/W3gDmWhdU2QFGIejSvsYSp2zx1qmt+oZuCpLKGaGBSPkO+Nq6W4o1",
+	"EUbaXzAcSgSy5Gva0x1COhUNf5azFaEJW4V0oXpGyFnOSQzbw2H1UBl8VSqJ5UAxmS5yefKcnSh7PDDK",
+	"2tM6QJoO2kFLfNFqBSw9GtiMKhKHRMPnjrbAYpM+Xc5M0J8L+5L9sWFBa5Ch4eTX/cUcSwlccfL/+w2f",
+	"/OPs5IdP9r8nn/73f7UEsQ0iNnfQ6ZH2Ntjb6HB8TVXTEXvoqtda8t/RH7HE71NMQ1HqXCpE+C4PLbIb",
+	"wzlq6VmuXmyzWqmK5qsfPK3DYV4ISLZt9UI9htPgrqpP2w8FKaX3eFn6bQ1ZGaz7sozIoV5jBazoT+MN",
+	"2gSycQ69dVOgXkHmc0gusTIHd4CIDHvRxU1KxHJotmdvb4XDHXG5mzr4b01WAOnEmDkusTBybdgM/4Fx",
+	"wsrkew/iCRVGC2m5uf7RnznLkKEukgwpxCJGq0QboxDpmAvhNN1EaCUTkkmcdtMkZpRCLHV2a4tzVvFn",
+	"g/e2uV+pSaMZaOocGJSSMiQJqIBCLmfWcQm67+p34Vyebg/L+UZfoskNFjAreFq3+kspc3E+neKcnBoP",
+	"4DRm2fTuSTAYGO65KMTPFFezQtbV2p5J64TgVCFzCwp+tI/VY95tALVIGUnS7e/28pDqzGoQH6GMCMlx",
+	"GqF///NfiHEUF0Lqo8CAtxRzkLNwFv4XJUDxEnMcS+Cinod/6ae3iRSQzpHyVkFFXQtyBxTd4Ph2MkL2",
+	"13pgnuV3RPS4s8bfUU0Y6tsOslcblTdpNyCvXAlra265LrLNTN0YIlwn+V8pW1HkMCuMwlRBsqE94Yit",
+	"aD3v+yIIWVhky3zd92dbs3UHFc3yw8/0l7d+OiChQ5fYPTE/luNdJSa9hZ+f/fB9r8S9B1o3cz+AX11Z",
+	"wX28am8H4Xz+Q0vnK0RhhXCScBBK1UIifC2MF5jQCAlmvEfKdCVGjCkSQBOEkZBM+V/2cUgFrJagS1n+",
+	"I89jyfMgoduQqq4Iz7BB2LUzaeG+GfkbWFp3v1GKYH19G44QiRIGAlFmQ5O1Po7vc4qQMyNQPZ5t85no",
+	"bJ6SxVL2XCbFi/4Bg3FsKKgwA7kIp9z0EotQxKDLCwQAHRiBVfFTn9gnZyzVEiAGvVHQmNE54Rn0dbJ3",
+	"PVapJUxt+CIky3MdJ6VMyGC+1GQ8+26qEHgBM71Yvxc8H7PbtmmP0vCn78o56Wqc59Ro7vbvEbWUpWqD",
+	"njT6XFwnbYhstV1/6lIOvxAROA4cZEI70xVGMGaDWLfpQjSWiNoscTT5EVKQhm33S/oENckm+YMwVKaq",
+	"rj5+JRyQ+bbRD/rkmyY5I1QikQO+FS/RbR83OkJMLtWv+i1kgreTeKk5ywlU/a+YyiVnOYlPMhCKORTn",
+	"LEAn2UNC9iOLJeOvlxDfbqITPucppliGxaQjAGW3LalBthI78YZxL5kKFvUaUQ22IH30xi4gZzx0EK42",
+	"3D9l52MpwP3h7Tb2oIG33w0DnKaYB+zRh0uUmN9QDhxlJE1NfeotUIG+VX+zR3KK7dQzM/vv7yJU5MqG",
+	"/YASiEmGU4M5l5I5O33you7aPQt5dj8TSBNTwbiByDn5HE4PsxhvHkYrd/O0flzlFbQYht0ukeXa1Tsh",
+	"hL7FFC8gAyqDVZbHrl/sW5PYKlS71e5tDy0umIkq9qzZ68jDaCg26++2JENq9GvLhxyxzKk/LsPaS7+/",
+	"daPHj43rcrJHeFxbaJeCqSYkx66behtisMzWnfSVX3cu4oSoEDqhmJV7U55e0BZnoAIHsSR5f8v0tnwn",
+	"6Ja1GugcOJaM97Bb9hDCl+fy7TrMQd7Wvx9I+w4lRbsqHaAWFf3aDsP2zVO7td3emhqzd+LYoPkBdAeU",
+	"p2O7Kg0LeTCftrPKbde1lbxsfO0g7KIv07QUJVrz2rWMubVjD7XLIHjWJ1DxL+vYKz11brIQBNESLkqK",
+	"TTlCG/sPP6UbXDu0i57YXuXa8mcNWhIOXY5edRRNCqqjxH5vfTAPly/vq5qapaxdBU91QEs8DtFfnWVP",
+	"NS5sJOtYQRN0sy5DaV3EqQHruIkQroLa4Jvuuwv7lU3tWNukhLmQUJbcNgosdKl9qD5QRYFyCRYzkrE+",
+	"CNmDAZvVDi3c1FGI9UAVWHuXXlm4g/ZsP4RuoOgd/YWJQMbgV1MalOdAhSL8XAXw+nQe64uCVV5KYr4A",
+	"+Y1A9uQFxZhSJhF8zjkIcY5SmEvECnPVTjFSgogpnjHHXOjziWRpulD6OOE6pxshxk0Fj/oUEcgVhFU5",
+	"K/XkxFWKBX3hd9bF9KVnoGLguqDHJllfaqCchayUhPrHnHHEKPSRCPfOWNpBkKTfK5fqwaZ/MOiulf6U",
+	"gzIkgO8KGbOslrw3CbiSnEUuJAeczfT1hqoaPE6ZeUBZGM6L3FRExUU40f/uDvgdgVX4QsMdzLyTgGau",
+	"VS6VurPpL8uZOXDCkn7nTnN7sb6fZ6H3c4fDFl4nePtHbh8EXsB79U4ocht2+CFZ/z1IlhutOxDUP3NW",
+	"BINMtaAH7kFWlDjd7iqbp5p8bXsa6IviJb3KNWunLnXuKilY31INYyE5cTaqzrpLLGYZ4y01sl7niO2O",
+	"fblU8OtOyzQrERLCZoTmxfbTdJt41vUI6i1WyGGvxThewowDTga/tOJEwpC3BoYcMJ+DIfNASW8JHDKs",
+	"vj4QrUOfZ5wszE0Qp3itpavnXgyHBlXqYBJ6pwYD3hpsrkwha88zV2uhLDY2aOnwWu62vovyY61S015j",
+	"98eUnU1ZqFvTvzVacLzUdRzOqGIhe3chOJKYHInJS56tHZSdbT0BqXNnKxseP8YpkwS7xjiVTG8wUcyE",
+	"PEcrF2CUYXm8VKGGeIkEpKn3gL3XlmNd/VDqO2YkGNI0qN+8Fi7NK1It95CrC6SbeWXlvfb3Xbzj0IDv",
+	"0nYguuWSaPv142giiUyho4fLRhGgLf/zW1LpiE+fmRNqSgLtZeQtOUX1q4PAP7ozL6vN1rYWZnLdGOIw",
+	"ZwBDM/0HqiTvnciym20zLTsdPfZtkmG//RD6hDkYdtcoFvZg3mRXtG2gyF06C5ZCdV94ay9PiEzXrLDU",
+	"x0DuHvQK1lC2b96/23YZvCzXsq3DHJ7qm//UTowD1KaVdwl3Y0AFSukVNHxBU5nX2h7B/tzRAUG34mi7",
+	"jlQ6fzNTztP3IKXy/wa+yIScUUxZz+cP3g4EhCQZlm2nLKacW2+p/yeXUuazLgOqPbFhiDJhVlvhG6tS",
+	"Y11s6TJopa86DAadmhtCrS3Nv/Y9wuKABaOELoZtY1t7DFZIOGAbFw44C7NX84zY72OxtSdLyZORrxMa",
+	"jcbMXnzu6T44c3xU5+GNdjF2S770NJi6yWAh1RJUGwGq+lqixoSeNuvQoT+WjnZDk3qasF/XDtvFKOBk",
+	"exH6MF70g/SBmrOzPY2uyV7MBpbu73Aevt1PGXSToorTh2GD0AUIOdiv6RV6O1u826F53145tvgGLyBY",
+	"nhnWFb4IBLkwzGFBRG8yTb2bjgdetOGUuesIpsWPT40OyTx+YOCRctfA4ILVG+6wFdW6FCeZTgomcAep",
+	"AnASTW5Impqz/jsCq9o1xIoLL5y92bNfxOGCV/9QsTWyDZzwxjhNgQuUFxIRKhn6aJb6OAl9nNFZak+L",
+	"O30Wc6Z8uNC53F0FwoB4WlOrLZoechrb1gtnS7XFQKyFK39LOFt3+ACiqcVgL8HUcAfj9UdJmA3MX4Jw",
+	"DL5/UbnW6oHSZNsKwdyvFehVIZeMk3+Y3r5/ct3DtmTh9Nq16wchTrokC/qGdpQw1zqkB0sWsBArxpMe",
+	"TaMaILr61XKFNgA/5PsAGNaGV0tA2i58UzZD23r1umurPuuF3nU1ns3iqwTQnLPMXBXFGXRUoD0/a73x",
+	"ODtEktBfKhpCnQsQun9qSyKkX8Ncr/i/CksHZBFFJZldbzgBLlHXr7q2BVlVMDepICijvSDKrsqvPhpn",
+	"ojUTdeDC5H29g3qFchn59nYMDDzHt5vmuxdstY/tdMCPm+yuQN34xjBx2bMipxQvu0o7OS/br6CJQuRA",
+	"k5Z28VclfO1Jh7q2fo3TVB+RlXdw+xWMPUTq4UGzxIHAo7q2bE51I6QePrG3VHs2fCgPXZsdJXR1YYTm",
+	"mKSQoMY5si4urZcV9vmYn3Vufk+HqAKtlkyAu1W7Ag4oZgWVkCDbAWXcfMrwDPXeGeUAZRsn8rsQNpQl",
+	"rn/pPeZSSV4zSdI/l7zTJfLy3ZL5atmcI+VW908aBXOzIZ1aKyD3exanTLdd+wdwFtSmH0SwpHFYBd2C",
+	"syIXoZ5xfGHmRZDYjn3y59TsXjXaszi3Ds07mq6Re1OYeVWFPb88RBnvoMLcEateLTVKRAT5pULvBu0X",
+	"7s89Q7KfdScClqdwrpXKLay/EUp3Wxf7m2bb6gPhwcBZ+pUdHodHuIDb0DZxyNbUeCgeIA2BmJElkEbm",
+	"vk6khzmRRDdldLOcFEOyQiL9/uxmfXCE6QMvh7VWdJk2VQUncn2p1rM9y036wg3I0odtjYzGUsrcDMQi",
+	"dM5ampvLJaELY+YZlziNbIFSlmGaoJRQ0Bc21qzQbVEUDy04zoTuXJaw04/0VSGXQCWJsQQjxNe1TMu5",
+	"TbVc64UwsuEd+vZaLsTs3//817WehIY/0uqetiaHeiAzD5yiV5nyCATC3HDAAnjNQKJvn8DJD+jD5Y/f",
+	"vfxItYIzD9vuG8jQTCBCO1p6vNRT8MyLFz+//kifPXv2Q4Q+XL0+RbrszPx03Taw7Bp9e/Hza/TD8xf/",
+	"9zuDC4yuY5bA9Udqdn89J5+vT9H7d5dXGh/vX129/gvCcQy5RNeNGXvXp+jClnwohHO+Vmi6toHadYRw",
+	"KhgSCmFYoOufrvDi2ua7iNQdPvXf3bS8aySZvRGk1jGRshIrwTJwjICl/qfuTgepcM2Ak1P0yv6veSip",
+	"eu9+pFkhJEoBc6pvOtnxgiUCXEh+fY4EALpegDSdmK9PP1LdVzcGKqCKwCavcmXTT56enk2iiW63Vzax",
+	"Xa1Wp1j/fMr4YmrfFdNf3rz+6W+XP+l3qsq9yZW9IoViRiVnqYHZC3fPJ0/Pnn5/8uTJydOntvyA4pxM",
+	"zifPTs9On9nqGi1007snU1sOPq3ucSxMX4Ty4PlNokwtEdLvKK71vzfZsiVcrh6ZmmmFKmTe8qAdkame",
+	"DI3t8w7Be88N/NQY2/f07KxjZN+wUX0bXd4DM/ve/dXUjdqBQuEFSwi96X8qWM0yzNc2NWmpVWg2NySr",
+	"BmNaLUEomjNuGljghaLNxF6NVOspmhsrG6Tzn0G+NQVXI6Hr7XgI+nXJzC1Vp5IZN3ZQRFo3rWyLvQyv",
+	"EQesTz0dhlySrsSRuxwxVQ617JQLd8FQzwYZXy7GZOZqqsp4RMISOeQKp40j1w/ROfGOLuUdlU3CbGqu",
+	"3Lbsq5PIHPnVxiEMpVFjSK0hgQ4B/8SS9SiqxF3krDtZkhfwZYP+T0aBYDQWeJUoz8FdH7f3e61e60l6",
+	"Xe4wFRTnYslklzZ7rR+9dE8Okh0WS5AnpmiqjsPSU78hFPN1eFLsSDbASorBAXI4iPTdY+z5Mdb5UbGG",
+	"KJ3/v726uuyHY7XQSTWPolX7lc0cxZhmo95+ciz0+gMYnFklvGrSqmMIvOiJQN3prxV3FwU1vQBHRZvf",
+	"unAsrF0U1Eayd5gTTCVSLhsB8RIpK4u0Nz0nNEGUabe8H/6Yd5e7TbrL+95DNbqegt7D6F6xVkfUC9wD",
+	"Q7YniZ5M6RJlS1bo2QE41K9rVJNeomgs8r9mQkbG+YxQhvmC0MjGn5G7Ty/MfGUTcupZeV5DhX7sYLzb",
+	"bWa+1uzhsdr5UEeKIxt61wpkHJa4BGm8bbxxa0855ebGniE+yvE6MrUOyifQ2RJ9aNvOEtZX7+AFW74y",
+	"DvXs4kcmWFmgsEkyBZBuprI75WxCbnL+26caHcmCqnhS20I4yTBJy4kASqDLIpCOQMpRaxoXnIMb/ZKC",
+	"qcLbpNu7IuClPQ9O/YfkALz6k57UWUWNnXshC2pT2q189yF/rGrHQndsxvVrgQLc+xab+/wHZdy3+BYQ",
+	"duePmn2JFKayK0LYhJnlnHGTyjR/e/X+DbqFdRcXeB1KWr3iq6oTyOhZsvCRaFk5xjiyFTIhL8b9M5hL",
+	"exKs1gu7Q2XdTT+2qBcBjeoBefU9o4W0lTfjBw56KtyzM5TgtUDfOkv2Xad1s8tM78t+TF+6POArVxEz",
+	"MvpGQ9076uoEPLS4fiRfhsqPAfZNopVo7qqi6lj7kCdYQom4/XT1dkl9M9enFaOpdb8CrJdu/2pY4wK0",
+	"AsMd/NEuNFOckxM3l6ZVT5siU/GVZ231JkZVcApXzjb6AZsuZ91TSjvCObOzx+pQGegeJoDbrI4eifLG",
+	"laKO+C+1I+VGMQokdMN03dmHCHtUihhN1xtM0kNUp/fVhdhOq1fyxcgyNarVs07aCFLlXDTbR8F6aLXL",
+	"xnVOHXaW2mlXDySyD29XnVZ9ALs6MvOZYoUHEeqpmfqhQ+hHytxBc3ShwT6kOfo6WefCltvog3WdtaNs",
+	"hezRSFxIE2bnQJE5NhMH4BjmBr99XRyjwf4aHBgD6cPouCM4MH8md45hsZ5p6s+UZmmiZ6WtGL8Vio/n",
+	"tuM0uwOe4nwQ+26tFPlPhUjPMh5bFqJPClprQw6RJOggpy0yMKCI6X1Z9tfpmRrbOqZnar5QZs7GIgKJ",
+	"l35RpC4UNQNMKcKWQKauCs8lcLRkK5Sy2uGuweAInmx1KbJLc2+/1dGD/Nz0A+vOIly4h0Yku9/ibDzr",
+	"7qpzmzWxKCH6+B5JfAtRVXNorqUclua9qGKHBU/v3f92SuVF1Rjl65bLqyUggTOI0M0aee1eRhc57mNw",
+	"JIkrJ3tsqUP2nvuqbWljjP2oubu4hrRmYfBoCTxvWv5jLbosIXygkssKQ+Om8DwWaC8N3yKX0/va+J0v",
+	"XYf5ZrTyPgxQS/CMVSFnB0CPZ1IzdrcV+1G7P+m/dgRNdIyM51i6qMVZbAyMGi3zeUBd9/DZT982PUAG",
+	"9AgM6bKgO+vF6n7f9nPG2jzar9xt2RwyPKrnUr9GecTDx/oM4UfqvoRGWx/Zg2kb1jyyO1Pni1GOMBoS",
+	"Pr2vj14e9UBj41MjnmuMwOnH0D3jn3I0rnB7Bx6D2MhMCu42EPaZr9syVLOjxzUJJbKOlAu2H5zem//Z",
+	"FvoYp99OtP6fHfZkDgkBSrXfQLbvjMyox4h1RmHVFovheHPMIGdXpn50AY4/Lf7Iwc3I3FcGNu2y16Xq",
+	"tjeCOFYHiFFN1ej9Goylcqg6Wsb1Ud9wf8Cr7ePeaXcxiUX+kCyC5pDpvWt03SOnuiOJ/1h+RQumO7wK",
+	"+8a4KuUoPsXhlUqLR1E13B/PoTiIvnoE/kQ1rP/Y7sSofFd5EwfQbd4t7m7v4r157qt2MaqRrGNWA9iu",
+	"T2zuSNRaL/XYtcQ2p+ZR3+n/Q9/lx67Favs1/R7awF637Zb+9+6hr1z0q/mpo8YXeYWuA9+d7JDG9+Vs",
+	"g0cqiv7g3KMLox09MW6gUY2XGBLbO26Z3lezBnvEGzvT+w8VcXSgvD3oqFA3tq45RuAxjrYJexX1aZhj",
+	"RR+HUmUPH3/Uxl4fOQIZmwXLGGQ3tee3+u+o4S57+o/fsmP87mRufmxQUp4O6OtRuybVW+5aFqum1Pbs",
+	"lOXGHrctaFqKzezBfrXoxsDeT6OW5ldDMcczQ4Y9W6M7M2pgrANQJ0LT+2rW8ZaKezfmdGy02ynBY5o/",
+	"u+eqkZA37ONw+G8rvPdmS/eyg0+e/nfAEHYSVxTZXiUsHfUlaukD9Vr59PW2MvmFzFUYbUZPmXkBO7cD",
+	"mmrdvsWamUe+6iC6Gmc6agjNHaqOdkR3YW3zo4ye/TG5R46d7SDZcSNn5xgNSFwZDpne6//2C5l3JPEf",
+	"KmBuw3R7tOywNq5KOUakPIJSaXEPLE+OGSQfRl89fIjszZk+coA8Lt+V4fEOus0OwxzF+bs0a//H+3P1",
+	"xGmqJ+3b0zrbnbStc8o+HmLhxu61adoPdjDdqF3T65jU4+AEulmbVhw0KfuvUoBE98g8bWlSesBW6y15",
+	"BG8oWugLlOkZS+4T9p/uRNyJnTeayLSQdemqTw+TbamlUPddbHhCaUyBNfw72rm6Hl5XDnjjBGzXekky",
+	"iMwEPUgOnHyptzOuRuL99klhUgC/c4uaAWJTrRItBPeBnuAnRa63INT/E+q16i2HnW+Mvze6JCoz/XqB",
+	"qobZLiDdNOfm+66XnXlt4+KWff3WugONMcrVrdDIljhFrrpBLVe6VH7ZQWAdzRoRipkwutUb1mrfNNTa",
+	"fFPPJiLCtDlZ2Vm97hapaayw+dLPumEQE+oNhnhBkRvR5qU9ndL+8unL/w8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
