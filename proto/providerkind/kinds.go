@@ -2,13 +2,13 @@ package providerkind
 
 // compatible are the quirks to expect of a server that calls itself
 // OpenAI-compatible and says no more.
-var compatible = Quirks{MaxTokens: true, NoDeveloper: true}
+var compatible = Quirks{MaxTokens: true, NoDeveloper: true, NoCustomTools: true}
 
 // kinds are ordered by label; the last row stands for all others. Base URLs
 // and differences are from each provider's documentation, read in 2026.
 var kinds = []Kind{
 	{Name: "alibaba", Label: "Alibaba Cloud Model Studio", BaseURL: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", Dialect: OpenAIChat,
-		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, NoEffort: true}, Docs: "https://www.alibabacloud.com/help/en/model-studio/"},
+		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, NoEffort: true, ThinkingBudget: true, TopK: true, CacheControl: true, NoCustomTools: true}, Docs: "https://www.alibabacloud.com/help/en/model-studio/"},
 	{Name: "anthropic", Label: "Anthropic", BaseURL: "https://api.anthropic.com/v1", Dialect: Anthropic,
 		Auth: Auth{Header: "x-api-key"}, Docs: "https://platform.claude.com/docs/en/api/messages"},
 	{Name: "azure-openai", Label: "Azure OpenAI", Example: "https://RESOURCE.openai.azure.com/openai/v1", Dialect: OpenAIChat,
@@ -37,7 +37,7 @@ var kinds = []Kind{
 	{Name: "minimax", Label: "MiniMax", BaseURL: "https://api.minimax.io/v1", Dialect: OpenAIChat,
 		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, NoPenalties: true, NoEffort: true, NoLogProbs: true, NoN: true}, Docs: "https://platform.minimax.io/docs"},
 	{Name: "mistral", Label: "Mistral", BaseURL: "https://api.mistral.ai/v1", Dialect: OpenAIChat,
-		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, NoStreamOptions: true, NoUser: true, NoName: true, RandomSeed: true, NoLogProbs: true, AnyAsRequired: true, NoEffort: true}, Docs: "https://docs.mistral.ai/api"},
+		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, NoStreamOptions: true, NoUser: true, NoName: true, RandomSeed: true, NoLogProbs: true, AnyAsRequired: true, NoEffort: true, ThoughtParts: true, NoCustomTools: true}, Docs: "https://docs.mistral.ai/api"},
 	{Name: "moonshot", Label: "Moonshot AI", BaseURL: "https://api.moonshot.ai/v1", Dialect: OpenAIChat,
 		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, NoParallel: true, NoEffort: true, Thinking: true, EchoReasoning: true}, Docs: "https://platform.moonshot.ai/docs"},
 	{Name: "nvidia", Label: "NVIDIA NIM", BaseURL: "https://integrate.api.nvidia.com/v1", Dialect: OpenAIChat,
@@ -46,7 +46,7 @@ var kinds = []Kind{
 		Auth: Auth{None: true}, Quirks: Quirks{MaxTokens: true, NoDeveloper: true, NoN: true, NoParallel: true, NoUser: true}, Local: true, Docs: "https://docs.ollama.com/api/openai-compatibility"},
 	{Name: "openai", Label: "OpenAI", BaseURL: "https://api.openai.com/v1", Dialect: OpenAIChat, Docs: "https://platform.openai.com/docs/api-reference"},
 	{Name: "openrouter", Label: "OpenRouter", BaseURL: "https://openrouter.ai/api/v1", Dialect: OpenAIChat,
-		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, ReasoningObject: true}, Docs: "https://openrouter.ai/docs/api-reference"},
+		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, ReasoningObject: true, ThoughtDetails: true, TopK: true, CacheControl: true}, Docs: "https://openrouter.ai/docs/api-reference"},
 	{Name: "perplexity", Label: "Perplexity", BaseURL: "https://api.perplexity.ai", Dialect: OpenAIChat,
 		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, NoStreamOptions: true, NoN: true, NoSeed: true, NoLogProbs: true, NoUser: true, NoParallel: true}, Docs: "https://docs.perplexity.ai/api-reference"},
 	{Name: "sambanova", Label: "SambaNova", BaseURL: "https://api.sambanova.ai/v1", Dialect: OpenAIChat,

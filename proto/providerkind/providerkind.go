@@ -94,8 +94,24 @@ type Quirks struct {
 	// ReasoningObject: takes reasoning {effort, max_tokens} in place of
 	// reasoning_effort.
 	ReasoningObject bool
+	// ThinkingBudget: takes enable_thinking and thinking_budget in place of
+	// effort.
+	ThinkingBudget bool
+	// PlainEfforts: knows the efforts low, medium and high only.
+	PlainEfforts bool
 	// EchoReasoning: wants reasoning_content of earlier turns back.
 	EchoReasoning bool
+	// ThoughtDetails: takes reasoning_details of earlier turns back, with
+	// signatures; ThoughtParts: takes them as parts of the content.
+	ThoughtDetails, ThoughtParts bool
+	// TopK: knows top_k.
+	TopK bool
+	// CacheControl: knows cache_control marks, as Anthropic has them.
+	CacheControl bool
+	// StringContent: knows content as a string only.
+	StringContent bool
+	// NoCustomTools: knows functions only.
+	NoCustomTools bool
 }
 
 // Custom is the name for endpoints of a provider that no row knows.
