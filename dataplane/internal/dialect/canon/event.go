@@ -18,7 +18,8 @@ const (
 	// Readers of dialects that send parts whole still send Begin, delta, End.
 	BeginEvent
 	// DeltaEvent: Text is more of the part's text, reasoning or refusal, or
-	// more of the text of a call's arguments.
+	// more of the text of a call's arguments. More of audio is in
+	// Part.Media.Data, with what is said in Text.
 	DeltaEvent
 	// SignatureEvent: Text is the part's signature.
 	SignatureEvent

@@ -104,6 +104,9 @@ func (f *Fold) begin(ev *Event) {
 
 func (f *Fold) delta(ev *Event) {
 	p := f.part(ev)
+	if ev.Part.Media.Data != nil {
+		p.Media.Data = Join(p.Media.Data, ev.Part.Media.Data)
+	}
 	if p.Kind != ToolCallPart {
 		p.Text = Join(p.Text, ev.Text)
 		return
