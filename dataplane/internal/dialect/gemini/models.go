@@ -6,7 +6,15 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 )
 
-// AppendModels writes the list of models, all on one page.
+// AppendModel writes one model.
+func AppendModel(b []byte, m canon.Model) []byte {
+	b = canon.AppendQuoted(append(b, `{"name":`...), "models/"+m.ID)
+	b = canon.AppendQuoted(append(b, `,"displayName":`...), m.ID)
+	b = canon.AppendQuoted(append(b, `,"description":`...), m.OwnedBy)
+	return append(b, `,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]}`...)
+}
+
+// AppendModels writes the list of models.
 func AppendModels(b []byte, models []canon.Model) []byte {
 	b = append(b, `{"models":[`...)
 	for i, m := range models {
@@ -15,20 +23,11 @@ func AppendModels(b []byte, models []canon.Model) []byte {
 		}
 		b = AppendModel(b, m)
 	}
-	return append(b, `]}`...)
-}
-
-// AppendModel writes one model.
-func AppendModel(b []byte, m canon.Model) []byte {
-	b = append(b, `{"name":`...)
-	b = canon.AppendQuoted(b, "models/"+m.ID)
-	b = append(b, `,"displayName":`...)
-	b = canon.AppendQuoted(b, m.ID)
-	return append(b, `,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]}`...)
+	return append(b, "]}"...)
 }
 
 // AppendTokenCount writes the answer to countTokens.
 func AppendTokenCount(b []byte, tokens int64) []byte {
-	b = append(b, `{"totalTokens":`...)
-	return append(strconv.AppendInt(b, tokens, 10), '}')
+	b = strconv.AppendInt(append(b, `{"totalTokens":`...), tokens, 10)
+	return append(b, '}')
 }
