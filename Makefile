@@ -91,7 +91,7 @@ generate-proto: $(BIN)/protoc-gen-go-$(PROTOC_GEN_VERSION) $(BUF_DIR)/$(BUF_VERS
 	cd proto && buf generate
 
 # Generated code is committed; what the generators write now must be that.
-GENERATED := 'portal/**/*_templ.go' 'proto/**/*.pb.go' 'proto/**/*.gen.go' 'docs/errors'
+GENERATED := 'portal/**/*_templ.go' 'proto/**/*.pb.go' 'proto/**/*.gen.go' 'docs/errors' 'docs/providers'
 
 .PHONY: generate-check
 generate-check:

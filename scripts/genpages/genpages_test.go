@@ -9,9 +9,15 @@ import (
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
-const dir = "../../docs/errors"
+const docs = "../../docs"
 
 func TestPagesAreFresh(t *testing.T) {
+	for _, f := range folders {
+		t.Run(f.name, func(t *testing.T) { fresh(t, filepath.Join(docs, f.name), f.render) })
+	}
+}
+
+func fresh(t *testing.T, dir string, render func() (map[string]string, error)) {
 	pages, err := render()
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +34,7 @@ func TestPagesAreFresh(t *testing.T) {
 	}
 	for _, name := range have {
 		if _, ok := pages[filepath.Base(name)]; !ok {
-			t.Errorf("%s is the page of no code", name)
+			t.Errorf("%s is the page of nothing", name)
 		}
 	}
 }
@@ -54,7 +60,7 @@ func TestWriteRemovesPagesOfCodesThatAreGone(t *testing.T) {
 	if err := os.WriteFile(old, []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := write(dir); err != nil {
+	if err := write(dir, render); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(old); !os.IsNotExist(err) {

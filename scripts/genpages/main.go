@@ -1,6 +1,7 @@
-// Command genpages writes docs/errors: one page per error code, from the
-// catalogue in proto/fault and the reasons beside this file. It knows nothing
-// of how errors arise.
+// Command genpages writes docs/errors and docs/providers: a page for each error
+// code, from the catalogue in proto/fault and the reasons beside this file, and
+// one for each provider, from the table in proto/providerkind. It knows nothing
+// of how errors arise or providers are called.
 package main
 
 import (
@@ -11,16 +12,24 @@ import (
 )
 
 func main() {
-	dir := flag.String("dir", "docs/errors", "where the pages go")
+	docs := flag.String("docs", "docs", "where the folders of pages are")
 	flag.Parse()
-	if err := write(*dir); err != nil {
-		fmt.Fprintln(os.Stderr, "genpages:", err)
-		os.Exit(1)
+	for _, f := range folders {
+		if err := write(filepath.Join(*docs, f.name), f.render); err != nil {
+			fmt.Fprintln(os.Stderr, "genpages:", err)
+			os.Exit(1)
+		}
 	}
 }
 
-// write replaces all pages in dir: a code that is gone takes its page along.
-func write(dir string) error {
+// folders are what is written.
+var folders = []struct {
+	name   string
+	render func() (map[string]string, error)
+}{{"errors", render}, {"providers", renderProviders}}
+
+// write replaces all pages in dir: what is gone takes its page along.
+func write(dir string, render func() (map[string]string, error)) error {
 	pages, err := render()
 	if err != nil {
 		return err

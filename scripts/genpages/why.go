@@ -45,6 +45,7 @@ var why = map[string]explanation{
 	"upstream_too_large":        {dataPlane, "A plain answer grew beyond 64 MiB. Tollgate stopped reading to protect the other callers."},
 	"upstream_rejected":         {dataPlane, "The provider answered with a refusal that is about the call itself. Refusals in the usual shape keep the provider's own code and message; this code stands for the others."},
 	"upstream_authentication":   {dataPlane, "The provider answered 401 or 403 to the key stored in the credential. The caller's own key is fine, so this is not a 401."},
+	"unsupported_field":         {dataPlane, "The caller and the route's provider speak different dialects, and the provider's has no place for the field. The route refuses such calls rather than drop the field; some fields, such as a reference to an earlier answer that only its provider has, are refused on every route."},
 	"upstream_rate_limited":     {dataPlane, "The provider answered 429. Its `retry-after` is passed on when it sent one."},
 	"upstream_error":            {dataPlane, "The provider answered with a status of 500 or above."},
 
