@@ -99,7 +99,7 @@ func (r *reader) tokens() (ts []token) {
 }
 
 var contentListNames = []string{"content"}
-var logProbNames = []string{"token", "logprob", "top_logprobs"}
+var logProbNames = []string{"token", "logprob", "topLogprobs"}
 
 // appendLogProbs makes a logprobsResult again; nothing when there is nothing
 // to make it of.

@@ -136,7 +136,7 @@ func (r *reader) report(fields []canon.Field) {
 		return
 	}
 	for _, f := range fields {
-		*r.extra = append(*r.extra, canon.Field{Name: r.at(f.Name), Value: f.Value})
+		r.unnamed(r.at(f.Name), f.Value)
 	}
 }
 

@@ -157,7 +157,7 @@ func (r *reader) contents(req *canon.Request) {
 		} else {
 			first = start
 		}
-		r.parts = mend(r.parts, max(first, start-1), start)
+		r.mend(max(first, start-1), start)
 		m.Parts = r.parts[first:len(r.parts):len(r.parts)]
 		req.Messages = append(req.Messages, m)
 	}
@@ -166,20 +166,27 @@ func (r *reader) contents(req *canon.Request) {
 // mend joins what a stream tore: thoughts that follow each other up to their
 // signature, and a signature that came after its text. Parts before from are
 // left alone; those from start on are new.
-func mend(parts []canon.Part, from, start int) []canon.Part {
-	kept := parts[:start]
-	for i := start; i < len(parts); i++ {
-		p := parts[i]
-		if n := len(kept) - 1; n >= from && continues(&kept[n], &p) {
-			if !p.Text.Empty() {
-				kept[n].Text = canon.Join(orEmpty(kept[n].Text), p.Text)
-			}
-			kept[n].Signature = p.Signature
+func (r *reader) mend(from, start int) {
+	kept := r.parts[:start]
+	for i := start; i < len(r.parts); i++ {
+		p := r.parts[i]
+		n := len(kept) - 1
+		if n < from || !continues(&kept[n], &p) {
+			kept = append(kept, p)
 			continue
 		}
-		kept = append(kept, p)
+		if !p.Text.Empty() {
+			if r.joined != n+1 {
+				// A copy with room: the text itself lies in the body.
+				kept[n].Text = canon.Join(orEmpty(kept[n].Text), emptyText)
+				r.joined = n + 1
+			}
+			t := kept[n].Text
+			kept[n].Text = append(p.Text.Append(t[:len(t)-1]), '"')
+		}
+		kept[n].Signature = p.Signature
 	}
-	return kept
+	r.parts = kept
 }
 
 // continues reports whether p is more of the part before it.

@@ -24,6 +24,9 @@ type reader struct {
 	camel [64]byte
 	// parts is where the parts of all messages lie.
 	parts []canon.Part
+	// joined is one more than the index of the part whose text was joined of
+	// others, 0 when there is none.
+	joined int
 	// extra takes fields that have no name in canon; nil when nobody wants them.
 	extra *[]canon.Field
 }
@@ -39,6 +42,7 @@ func (r *reader) push(name string, index int) {
 		r.path[r.depth] = step{name, index}
 	}
 	r.depth++
+	r.field = ""
 }
 
 func (r *reader) pop() { r.depth-- }
@@ -344,6 +348,18 @@ func (r *reader) keep(name []byte) {
 		at = r.at(string(name))
 	}
 	if v := r.value(); r.bad == nil && r.extra != nil {
-		*r.extra = append(*r.extra, canon.Field{Name: at, Value: v})
+		r.unnamed(at, v)
 	}
+}
+
+// maxUnnamed bounds the fields that have no name in canon: others must name
+// each as lost.
+const maxUnnamed = 4096
+
+func (r *reader) unnamed(at string, v []byte) {
+	if len(*r.extra) >= maxUnnamed {
+		r.fail(fault.Newf(fault.BadRequest, "The body has more than %d fields that are not known here.", maxUnnamed).WithParam(at))
+		return
+	}
+	*r.extra = append(*r.extra, canon.Field{Name: at, Value: v})
 }

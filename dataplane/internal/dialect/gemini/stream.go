@@ -82,7 +82,7 @@ func (st *stream) Read(_, data []byte, emit canon.Emit) error {
 	if x.candidates != nil {
 		st.candidates(x.candidates)
 	}
-	if reason := blockReason(x.feedback); reason != nil && x.candidates == nil && !st.blocked {
+	if reason := blockReason(x.feedback); reason != nil && len(st.choices) == 0 && !st.blocked {
 		st.blocked = true
 		st.ev.Stop, st.ev.StopRaw = canon.StopFilter, reason
 		st.ev.Extra = []canon.Field{{Name: "promptFeedback", Value: x.feedback}}
@@ -186,11 +186,11 @@ func (st *stream) choice(index int) *choice {
 	return &st.choices[len(st.choices)-1]
 }
 
-// begin begins a part; what it is lies in st.ev.Part.
-func (st *stream) begin(ch *choice) {
+func (st *stream) begin(ch *choice, p canon.Part) {
 	st.end(ch)
-	ch.open, ch.kind, ch.signed = true, st.ev.Part.Kind, st.ev.Part.Redacted != nil
+	ch.open, ch.kind, ch.signed = true, p.Kind, p.Redacted != nil
 	ch.ascii, ch.finished = true, false
+	st.ev.Part = p
 	st.ev.Index = ch.next
 	ch.next++
 	st.send(canon.BeginEvent, ch.index)
@@ -233,8 +233,7 @@ func (st *stream) piece(ch *choice, p *canon.Part, x *part) {
 	case canon.ToolCallPart:
 		st.call(ch, p, x)
 	default:
-		st.ev.Part = *p
-		st.begin(ch)
+		st.begin(ch, *p)
 		st.end(ch)
 	}
 }
@@ -245,12 +244,11 @@ func (st *stream) text(ch *choice, p *canon.Part) {
 	same := ch.open && ch.kind == p.Kind && p.Redacted == nil && p.ID == nil
 	same = same && (!ch.signed || p.Text.Empty() && p.Signature == nil)
 	if !same {
-		if p.Text.Empty() && p.Signature == nil && p.Redacted == nil && len(p.Extra) == 0 {
+		if p.Text.Empty() && p.Signature == nil && p.Redacted == nil && p.ID == nil && len(p.Extra) == 0 {
 			// Streams end with an empty text after calls.
 			return
 		}
-		st.ev.Part = canon.Part{Kind: p.Kind, ID: p.ID, Redacted: p.Redacted, From: p.From, Extra: p.Extra}
-		st.begin(ch)
+		st.begin(ch, canon.Part{Kind: p.Kind, ID: p.ID, Redacted: p.Redacted, From: p.From, Extra: p.Extra})
 	}
 	if !p.Text.Empty() {
 		ch.ascii = ch.ascii && isASCII(p.Text)
@@ -281,8 +279,7 @@ func (st *stream) call(ch *choice, p *canon.Part, x *part) {
 		return
 	}
 	if p.Name != nil {
-		st.ev.Part = canon.Part{Kind: canon.ToolCallPart, ID: p.ID, Name: p.Name, From: p.From, Extra: p.Extra}
-		st.begin(ch)
+		st.begin(ch, canon.Part{Kind: canon.ToolCallPart, ID: p.ID, Name: p.Name, From: p.From, Extra: p.Extra})
 		ch.calls = true
 		if goesOn || x.call.partial != nil {
 			ch.args = &tree{}
@@ -327,8 +324,7 @@ func (st *stream) cite(ch *choice, c *candidate) {
 		return
 	}
 	if !ch.open || ch.kind != canon.TextPart {
-		st.ev.Part = canon.Part{Kind: canon.TextPart}
-		st.begin(ch)
+		st.begin(ch, canon.Part{Kind: canon.TextPart})
 	}
 	st.ev.Index, st.ev.Part.Citations = ch.next-1, all
 	st.send(canon.CitationEvent, ch.index)

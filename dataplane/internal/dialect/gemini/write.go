@@ -21,6 +21,18 @@ type out struct {
 	begun bool
 	// at is the message that is being written.
 	at int
+	// names of the tools by the ids of their calls, once they are needed.
+	names map[string]canon.Text
+}
+
+// maxLosses bounds the losses that are named: a list nobody reads is long
+// enough to cost time.
+const maxLosses = 256
+
+func (w *out) lose(name string) {
+	if len(*w.lost) < maxLosses {
+		w.lost.Add(name)
+	}
 }
 
 // AppendRequest writes the request for a provider.
@@ -43,7 +55,7 @@ func (Format) AppendRequest(b []byte, req *canon.Request, to *canon.Target, lost
 		w.name("serviceTier")
 		w.b = append(w.b, t...)
 	} else if !req.ServiceTier.Empty() && !req.ServiceTier.Is("auto") {
-		lost.Add("service_tier")
+		w.lose("service_tier")
 	}
 	w.extras("")
 	w.report()
@@ -57,17 +69,17 @@ func (Format) AppendRequest(b []byte, req *canon.Request, to *canon.Target, lost
 func (w *out) report() {
 	q := w.req
 	if q.Parallel == canon.No {
-		w.lost.Add("parallel_tool_calls")
+		w.lose("parallel_tool_calls")
 	}
 	if !q.User.Empty() {
-		w.lost.Add("user")
+		w.lose("user")
 	}
 	if q.Cache.Set {
-		w.lost.Add("cache_control")
+		w.lose("cache_control")
 	}
 	if !w.own {
 		for _, e := range q.Extra {
-			w.lost.Add(e.Name)
+			w.lose(e.Name)
 		}
 	}
 }
@@ -177,7 +189,7 @@ func (w *out) tools() {
 			continue
 		}
 		if t.From != canon.Gemini {
-			w.lost.Add("tools[" + strconv.Itoa(i) + "]")
+			w.lose("tools[" + strconv.Itoa(i) + "]")
 			continue
 		}
 		if n++; n > 1 {
@@ -207,7 +219,7 @@ func (w *out) function(t *canon.Tool, i int) {
 	w.field("description", t.Description)
 	if t.Custom {
 		w.field("parametersJsonSchema", []byte(customSchema))
-		w.lost.Add("tools[" + strconv.Itoa(i) + "].custom")
+		w.lose("tools[" + strconv.Itoa(i) + "].custom")
 	} else {
 		w.field("parametersJsonSchema", t.Schema)
 	}
@@ -218,10 +230,10 @@ func (w *out) function(t *canon.Tool, i int) {
 	}
 	w.b = append(w.b, '}')
 	if t.Strict == canon.Yes {
-		w.lost.Add("tools[" + strconv.Itoa(i) + "].strict")
+		w.lose("tools[" + strconv.Itoa(i) + "].strict")
 	}
 	if t.Cache.Set {
-		w.lost.Add("cache_control")
+		w.lose("cache_control")
 	}
 }
 
@@ -303,7 +315,7 @@ func (w *out) config() {
 		w.field("responseMimeType", []byte(`"application/json"`))
 		w.field("responseJsonSchema", q.Format.Schema)
 		if !q.Format.Description.Empty() {
-			w.lost.Add("response_format.description")
+			w.lose("response_format.description")
 		}
 	}
 	w.thinking()
@@ -333,7 +345,7 @@ func (w *out) thinking() {
 	case t.Mode == canon.ReasoningOff:
 		// These cannot be kept from thinking altogether.
 		w.quoted("thinkingLevel", w.level("minimal"))
-		w.lost.Add("reasoning.off")
+		w.lose("reasoning.off")
 	default:
 		w.thought(t, third)
 		if show == canon.Unset && !w.own && (t.Mode != canon.ReasoningUnset || t.Effort != "") {

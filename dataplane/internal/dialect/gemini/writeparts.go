@@ -25,7 +25,7 @@ func (w *out) messages() {
 			continue
 		}
 		if only {
-			w.lost.Add("messages[" + strconv.Itoa(i) + "].role")
+			w.lose("messages[" + strconv.Itoa(i) + "].role")
 		}
 		w.at = i
 		tool := ms[i].Role == canon.ToolRole
@@ -51,7 +51,7 @@ func (w *out) instructions() {
 			continue
 		}
 		if !head {
-			w.lost.Add(w.path(i, -1, "position"))
+			w.lose(w.path(i, -1, "position"))
 		}
 		w.at = i
 		for k := range ms[i].Parts {
@@ -111,7 +111,7 @@ func (w *out) content(m *canon.Message, joins, comma bool) bool {
 		w.b = append(w.b, `{"parts":[`...)
 	}
 	if !m.Name.Empty() {
-		w.lost.Add(w.path(w.at, -1, "name"))
+		w.lose(w.path(w.at, -1, "name"))
 	}
 	before := n
 	for k := range m.Parts {
@@ -149,10 +149,10 @@ func (w *out) element(p *canon.Part, n int) int {
 		return n
 	}
 	if p.Cache.Set {
-		w.lost.Add("cache_control")
+		w.lose("cache_control")
 	}
 	if len(p.Citations) > 0 {
-		w.lost.Add(w.path(w.at, n, "citations"))
+		w.lose(w.path(w.at, n, "citations"))
 	}
 	return n + 1
 }
@@ -165,24 +165,24 @@ func (w *out) part(p *canon.Part) {
 		return
 	case canon.OpaquePart:
 		if p.From != canon.Gemini {
-			w.lost.Add(w.path(w.at, -1, "content"))
+			w.lose(w.path(w.at, -1, "content"))
 			return
 		}
 	case canon.ReasoningPart:
-		if p.Redacted != nil || p.Signature != nil && !isBase64(p.Signature) {
+		if p.Redacted != nil || p.ID != nil || p.Signature != nil && !isBase64(p.Signature) {
 			// It is another provider's, and would be refused.
-			w.lost.Add(w.path(w.at, -1, "reasoning"))
+			w.lose(w.path(w.at, -1, "reasoning"))
 			if p.Text.Empty() {
 				return
 			}
 		}
 	case canon.ImagePart, canon.AudioPart, canon.VideoPart, canon.DocumentPart:
 		if m := &p.Media; m.FileID != nil && !bytes.HasPrefix(m.FileID, filesPrefix) && !bytes.HasPrefix(m.FileID, []byte(`"gs://`)) {
-			w.lost.Add(w.path(w.at, -1, "file_id"))
+			w.lose(w.path(w.at, -1, "file_id"))
 			return
 		}
 		if d := p.Media.Detail; !d.Empty() && !d.Is("auto") {
-			w.lost.Add(w.path(w.at, -1, "detail"))
+			w.lose(w.path(w.at, -1, "detail"))
 		}
 	}
 	w.b = appendPart(w.b, p, false)
@@ -355,7 +355,7 @@ func (w *out) resultText(p *canon.Part) {
 	for i := range p.Content {
 		c := &p.Content[i]
 		if c.Cache.Set {
-			w.lost.Add("cache_control")
+			w.lose("cache_control")
 		}
 		switch c.Kind {
 		case canon.TextPart, canon.RefusalPart, canon.ReasoningPart:
@@ -365,7 +365,7 @@ func (w *out) resultText(p *canon.Part) {
 			w.b = append(w.b, orEmpty(c.Text)...)
 		case canon.ImagePart, canon.AudioPart, canon.VideoPart, canon.DocumentPart:
 		default:
-			w.lost.Add(w.path(w.at, -1, "content"))
+			w.lose(w.path(w.at, -1, "content"))
 		}
 	}
 	switch {
@@ -432,73 +432,44 @@ func unchanged(p *canon.Part) bool {
 	return true
 }
 
+// nearCalls is how many parts back a call is looked for first: results follow
+// their calls, and ids may come again later in a conversation.
+const nearCalls = 64
+
 // calledName finds the name of the tool that a call before this message called.
 func (w *out) calledName(id canon.Text) canon.Text {
 	if id == nil {
 		return nil
 	}
-	for i := w.at - 1; i >= 0; i-- {
+	left := nearCalls
+	for i := w.at - 1; i >= 0 && left > 0; i-- {
 		parts := w.req.Messages[i].Parts
-		for k := range parts {
+		for k := 0; k < len(parts) && left > 0; k++ {
 			if p := &parts[k]; p.Kind == canon.ToolCallPart && bytes.Equal(p.ID, id) {
 				return p.Name
 			}
+			left--
 		}
 	}
-	return nil
-}
-
-// types of media by the end of a name; the first row of a kind is what is
-// said where nothing is known.
-var types = []struct {
-	kind     canon.Kind
-	end, typ string
-}{
-	{canon.ImagePart, ".jpg", "image/jpeg"}, {canon.ImagePart, ".jpeg", "image/jpeg"}, {canon.ImagePart, ".png", "image/png"},
-	{canon.ImagePart, ".gif", "image/gif"}, {canon.ImagePart, ".webp", "image/webp"}, {canon.ImagePart, ".heic", "image/heic"}, {canon.ImagePart, ".heif", "image/heif"},
-	{canon.AudioPart, ".mp3", "audio/mpeg"}, {canon.AudioPart, ".wav", "audio/wav"}, {canon.AudioPart, ".ogg", "audio/ogg"},
-	{canon.AudioPart, ".flac", "audio/flac"}, {canon.AudioPart, ".aac", "audio/aac"}, {canon.AudioPart, ".m4a", "audio/mp4"},
-	{canon.VideoPart, ".mp4", "video/mp4"}, {canon.VideoPart, ".webm", "video/webm"}, {canon.VideoPart, ".mov", "video/quicktime"}, {canon.VideoPart, ".mpeg", "video/mpeg"},
-	{canon.DocumentPart, ".pdf", "application/pdf"}, {canon.DocumentPart, ".txt", "text/plain"}, {canon.DocumentPart, ".html", "text/html"},
-	{canon.DocumentPart, ".csv", "text/csv"}, {canon.DocumentPart, ".md", "text/markdown"}, {canon.DocumentPart, ".json", "application/json"},
-}
-
-// typeOf guesses a media type from the end of an address, as a JSON string;
-// nil when that says nothing.
-func typeOf(uri canon.Text) canon.Text {
-	if len(uri) < 2 {
+	if left > 0 {
 		return nil
 	}
-	in := uri[1 : len(uri)-1]
-	if i := bytes.IndexAny(in, "?#"); i >= 0 {
-		in = in[:i]
+	if w.names == nil {
+		w.noteNames()
 	}
-	for _, t := range types {
-		if len(in) > len(t.end) && bytes.EqualFold(in[len(in)-len(t.end):], []byte(t.end)) {
-			return canon.Quote(t.typ)
-		}
-	}
-	return nil
+	return w.names[string(id)]
 }
 
-// mimeOf gives the media type to write.
-func mimeOf(known, uri canon.Text, kind canon.Kind) canon.Text {
-	if known.Is("image/jpg") {
-		return canon.Text(`"image/jpeg"`)
-	}
-	if !known.Empty() {
-		return known
-	}
-	if t := typeOf(uri); t != nil {
-		return t
-	}
-	if bytes.HasPrefix(uri, filesPrefix) || bytes.Contains(uri, []byte("youtu")) {
-		return nil
-	}
-	for _, t := range types {
-		if t.kind == kind {
-			return canon.Quote(t.typ)
+// noteNames notes the names of all calls, for conversations in which a walk
+// for each result would take too long.
+func (w *out) noteNames() {
+	w.names = map[string]canon.Text{}
+	for i := range w.req.Messages {
+		parts := w.req.Messages[i].Parts
+		for k := range parts {
+			if p := &parts[k]; p.Kind == canon.ToolCallPart {
+				w.names[string(p.ID)] = p.Name
+			}
 		}
 	}
-	return canon.Text(`"application/octet-stream"`)
 }

@@ -48,6 +48,9 @@ type held struct {
 	args          canon.Text
 }
 
+// heldSize is what an open part costs besides its text.
+const heldSize = 512
+
 // Append writes what an event means.
 func (w *writer) Append(b []byte, ev *canon.Event) []byte {
 	if w.dead {
@@ -190,18 +193,23 @@ func (w *writer) beginPart(b []byte, ev *canon.Event) []byte {
 		if p.Redacted != nil || p.Kind == canon.ReasoningPart && p.ID != nil {
 			b = w.whole(b, ev.Choice, &canon.Part{Kind: p.Kind, ID: p.ID, Redacted: p.Redacted})
 		}
-		w.open = append(w.open, h)
+		w.hold(h)
 		if !p.Text.Empty() {
 			return w.piece(b, &w.open[len(w.open)-1], p.Text)
 		}
 	case canon.ToolCallPart:
 		h.part = canon.Part{Kind: p.Kind, ID: bytes.Clone(p.ID), Name: bytes.Clone(p.Name), Custom: p.Custom, Signature: bytes.Clone(p.Signature), Args: bytes.Clone(p.Args)}
-		w.open = append(w.open, h)
+		w.hold(h)
 		w.size += len(h.part.Args) + len(h.part.Name) + len(h.part.ID)
 	default:
 		return w.whole(b, ev.Choice, p)
 	}
 	return b
+}
+
+func (w *writer) hold(h held) {
+	w.open = append(w.open, h)
+	w.size += heldSize
 }
 
 // whole writes a part that has no deltas.
@@ -254,6 +262,7 @@ func (w *writer) endPart(b []byte, ev *canon.Event) []byte {
 
 func (w *writer) endHeld(b []byte, h *held) []byte {
 	p := &h.part
+	w.size -= heldSize
 	if p.Kind == canon.ToolCallPart {
 		if h.args != nil {
 			h.args = append(h.args, '"')

@@ -1,0 +1,167 @@
+package gemini
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/tollgate/tollgate/dataplane/internal/dialect"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/sse"
+)
+
+var _ dialect.Format = Format{}
+
+// providers is the folder of recorded traffic; tests that need it are skipped
+// where it is absent.
+func providers(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	for ; err == nil; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Skip("no workspace")
+		}
+	}
+	dir = filepath.Join(dir, "..", "shared", "data", "providers")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("no recordings here")
+	}
+	return dir
+}
+
+func glob(t testing.TB, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(providers(t), pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recordings match %s: %v", pattern, err)
+	}
+	return files
+}
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// snapshot is the JSON of an expected translation, behind its header.
+func snapshot(t *testing.T, name string) map[string]any {
+	t.Helper()
+	parts := strings.SplitN(string(readFile(t, name)), "\n---\n", 2)
+	var v map[string]any
+	if len(parts) != 2 || json.Unmarshal([]byte(parts[1]), &v) != nil {
+		t.Fatalf("%s is no snapshot", name)
+	}
+	return v
+}
+
+func decode(t *testing.T, raw []byte) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatalf("%v: %s", err, raw)
+	}
+	return v
+}
+
+// payloads are the events of a recorded stream, in either of its two forms.
+func payloads(raw []byte) (out [][]byte) {
+	if bytes.HasPrefix(raw, []byte("data:")) {
+		var s sse.Splitter
+		s.Feed(append(raw, "\n\n"...), func(ev []byte) error {
+			if _, data, ok := sse.Parse(ev); ok {
+				out = append(out, bytes.Clone(data))
+			}
+			return nil
+		})
+		return out
+	}
+	for _, line := range bytes.Split(raw, []byte("\n")) {
+		if len(bytes.TrimSpace(line)) > 0 {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// fold reads a stream and gives it whole.
+func fold(events [][]byte) (*canon.Fold, error) {
+	f := new(canon.Fold)
+	r := Format{}.NewReader()
+	for _, ev := range events {
+		if err := r.Read(nil, ev, f.Add); err != nil {
+			return f, err
+		}
+	}
+	return f, r.End(f.Add)
+}
+
+// essence is what must not change on the way through a dialect.
+type essence struct {
+	Kind      canon.Kind
+	Text      string
+	ID, Name  string
+	Args      any
+	Signature string
+	Redacted  string
+	Media     string
+	Raw       string
+	Citations []canon.Citation
+}
+
+func essenceOf(parts []canon.Part) (out []essence) {
+	for _, p := range parts {
+		e := essence{Kind: p.Kind, Text: p.Text.String(), ID: p.ID.String(), Name: p.Name.String(), Signature: p.Signature.String(),
+			Redacted: p.Redacted.String(), Media: p.Media.Type.String() + p.Media.Data.String() + p.Media.URL.String(), Raw: string(p.Raw)}
+		if p.Kind == canon.ToolResultPart {
+			e.Raw = ""
+		}
+		if p.Args != nil && json.Unmarshal(p.Args, &e.Args) != nil {
+			e.Args = string(p.Args)
+		}
+		if p.Kind == canon.ToolCallPart && p.Args == nil {
+			e.Args = map[string]any{}
+		}
+		for _, c := range p.Citations {
+			c.Raw = nil
+			e.Citations = append(e.Citations, c)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// same compares answers.
+func same(t *testing.T, name string, a, b *canon.Answer) {
+	t.Helper()
+	if !bytes.Equal(a.ID, b.ID) || !bytes.Equal(a.Model, b.Model) || a.Created != b.Created {
+		t.Errorf("%s: head %s %s %d became %s %s %d", name, a.ID, a.Model, a.Created, b.ID, b.Model, b.Created)
+	}
+	ua, ub := a.Usage, b.Usage
+	ua.Raw, ub.Raw, ua.From, ub.From = nil, nil, "", ""
+	if !reflect.DeepEqual(ua, ub) {
+		t.Errorf("%s: usage %+v became %+v", name, ua, ub)
+	}
+	if len(a.Choices) != len(b.Choices) {
+		t.Fatalf("%s: %d choices became %d", name, len(a.Choices), len(b.Choices))
+	}
+	for i := range a.Choices {
+		x, y := a.Choices[i], b.Choices[i]
+		if x.Index != y.Index || x.Stop != y.Stop || x.StopRaw.String() != y.StopRaw.String() || x.StopText.String() != y.StopText.String() {
+			t.Errorf("%s: end %d %s %s became %d %s %s", name, x.Stop, x.StopRaw, x.StopText, y.Stop, y.StopRaw, y.StopText)
+		}
+		if ex, ey := essenceOf(x.Parts), essenceOf(y.Parts); !reflect.DeepEqual(ex, ey) {
+			t.Errorf("%s: parts\n%+v\nbecame\n%+v", name, ex, ey)
+		}
+	}
+}
