@@ -21,7 +21,8 @@ const (
 	// more of the text of a call's arguments. More of audio is in
 	// Part.Media.Data, with what is said in Text.
 	DeltaEvent
-	// SignatureEvent: Text is the part's signature.
+	// SignatureEvent: Text is the part's signature, Part.From whose it is where
+	// that is not known when the part begins.
 	SignatureEvent
 	// CitationEvent: Part.Citations apply to the part.
 	CitationEvent

@@ -30,7 +30,11 @@ func (f *Fold) Add(ev *Event) error {
 	case DeltaEvent:
 		f.delta(ev)
 	case SignatureEvent:
-		f.part(ev).Signature = keep(ev.Text)
+		p := f.part(ev)
+		p.Signature = keep(ev.Text)
+		if ev.Part.From != "" {
+			p.From = ev.Part.From
+		}
 	case CitationEvent:
 		p := f.part(ev)
 		for _, c := range ev.Part.Citations {
