@@ -61,8 +61,13 @@ var requestFields = [...]struct {
 func (Format) ReadRequest(body []byte, req *canon.Request) *fault.Fault {
 	*req = canon.Request{From: canon.OpenAIChat}
 	r := &requestReader{req: req}
+	return r.readWhole(body, r.field)
+}
+
+// readWhole reads a body of which field reads each field.
+func (r *requestReader) readWhole(body []byte, field func([]byte) bool) *fault.Fault {
 	r.s.Reset(body)
-	bad := r.read()
+	bad := r.read(field)
 	if bad != nil && bad.Kind != fault.MalformedJSON {
 		// Not being JSON goes before what is wrong inside of it.
 		r.s.Reset(body)
@@ -73,7 +78,7 @@ func (Format) ReadRequest(body []byte, req *canon.Request) *fault.Fault {
 	return bad
 }
 
-func (r *requestReader) read() *fault.Fault {
+func (r *requestReader) read(field func([]byte) bool) *fault.Fault {
 	if r.s.Peek() != '{' {
 		return fault.New(fault.WrongType, "The body must be a JSON object.", nil)
 	}
@@ -83,7 +88,7 @@ func (r *requestReader) read() *fault.Fault {
 		if ok && !more {
 			break
 		}
-		if !ok || !r.field(name) {
+		if !ok || !field(name) {
 			if r.bad != nil {
 				return r.bad
 			}

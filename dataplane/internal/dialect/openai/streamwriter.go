@@ -275,13 +275,13 @@ func (w *streamWriter) signature(b []byte, c *writtenChoice, p *writtenPart, ev 
 
 func (w *streamWriter) citations(b []byte, c *writtenChoice, p *writtenPart, list []canon.Citation) []byte {
 	web, other := hasCitations(list)
-	if web {
-		b = append(w.open(b, c), `"annotations":[`...)
-		b = shut(append(appendCitations(b, list, p.shift, true), ']'))
-	}
 	if other {
 		b = append(w.open(b, c), `"citations":[`...)
 		b = shut(append(appendCitations(b, list, p.shift, false), ']'))
+	}
+	if web {
+		b = append(w.open(b, c), `"annotations":[`...)
+		b = shut(append(appendCitations(b, list, p.shift, true), ']'))
 	}
 	return b
 }
