@@ -193,13 +193,13 @@ type candidate struct {
 // maxCandidates bounds what a provider may send; Google's own bound is 8.
 const maxCandidates = 64
 
-// readCandidate reads a candidate, and its parts by part.
-func (r *reader) candidate(c *candidate, i int, extras bool, parts func()) {
+// candidate reads a candidate, and its parts into r.parts and r.kinds.
+func (r *reader) candidate(c *candidate, i int, extras bool) {
 	c.index = i
 	for o := r.object(); r.next(&o, candidateNames); {
 		switch o.field {
 		case candContent:
-			r.candidateContent(parts)
+			r.candidateContent()
 		case candFinish:
 			r.text(&c.finish)
 		case candIndex:
@@ -230,14 +230,15 @@ func (r *reader) candidate(c *candidate, i int, extras bool, parts func()) {
 	}
 }
 
-func (r *reader) candidateContent(part func()) {
+func (r *reader) candidateContent() {
 	for o := r.object(); r.next(&o, contentNames); {
 		if o.field != 0 {
 			r.skip()
 			continue
 		}
 		for a := r.array(); r.element(&a); {
-			part()
+			_, x := r.part()
+			r.kinds = append(r.kinds, x)
 		}
 	}
 }
@@ -257,7 +258,7 @@ func readCandidates(raw []byte, a *canon.Answer, searches *int64) error {
 	for e := r.array(); r.element(&e); {
 		var c candidate
 		first := len(r.parts)
-		r.candidate(&c, e.i, true, func() { r.part() })
+		r.candidate(&c, e.i, true)
 		if r.bad != nil {
 			break
 		}

@@ -179,6 +179,7 @@ func foreignAnswer() canon.Answer {
 			{Kind: canon.ToolCallPart, ID: canon.Quote("t2"), Name: canon.Quote("g"), Args: canon.Raw(`{"broken":`)},
 			{Kind: canon.OpaquePart, From: canon.Anthropic, Raw: canon.Raw(`{"type":"server_tool_use","input":{}}`)},
 			{Kind: canon.ImagePart, Media: canon.Media{Type: canon.Quote("image/png"), Data: canon.Quote("AAAA")}},
+			{Kind: canon.AudioPart, ID: canon.Quote("audio_1"), Text: canon.Quote("said"), Media: canon.Media{Type: canon.Quote("audio/wav"), Data: canon.Quote("BBBB")}},
 			{Kind: canon.RefusalPart, Text: canon.Quote("no")},
 		}}},
 	}

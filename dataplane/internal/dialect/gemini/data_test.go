@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect"
@@ -52,17 +51,6 @@ func readFile(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// snapshot is the JSON of an expected translation, behind its header.
-func snapshot(t *testing.T, name string) map[string]any {
-	t.Helper()
-	parts := strings.SplitN(string(readFile(t, name)), "\n---\n", 2)
-	var v map[string]any
-	if len(parts) != 2 || json.Unmarshal([]byte(parts[1]), &v) != nil {
-		t.Fatalf("%s is no snapshot", name)
-	}
-	return v
 }
 
 func decode(t *testing.T, raw []byte) any {

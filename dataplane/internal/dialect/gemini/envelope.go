@@ -101,7 +101,7 @@ func unwrap(p *canon.Part) {
 // standard gives a signature in the alphabet that Google sends: some SDKs send
 // it back in the other one.
 func standard(t canon.Text) canon.Text {
-	if !bytes.ContainsAny(t, "-_") {
+	if bytes.IndexByte(t, '-') < 0 && bytes.IndexByte(t, '_') < 0 {
 		return t
 	}
 	out := bytes.Clone(t)

@@ -11,10 +11,11 @@
 // Names are read in camelCase and in snake_case, as Google does.
 //
 // What answers from elsewhere hold and Gemini has no field for goes into fields
-// that Google's SDKs pass over and this package reads: "refusal" and "opaque"
-// on parts, "stopReason" and "stopSequence" on candidates, "cacheWriteTokenCount"
-// and the like in usage. Reasoning must come back from callers whose SDKs drop
-// unknown fields, so what it needs lies inside thoughtSignature; see envelope.
+// that Google's SDKs pass over and this package reads: "refusal", "opaque",
+// "transcript" and "mediaId" on parts, "stopReason" and "stopSequence" on
+// candidates, "citation" on sources, "cacheWriteTokenCount" and the like in
+// usage. Reasoning must come back from callers whose SDKs drop unknown fields,
+// so what it needs lies inside thoughtSignature; see envelope.
 package gemini
 
 import "github.com/tollgate/tollgate/dataplane/internal/dialect/canon"

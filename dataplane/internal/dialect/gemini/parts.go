@@ -22,11 +22,13 @@ const (
 	partToolResponse
 	partRefusal
 	partOpaque
+	partTranscript
+	partMediaID
 )
 
 var partNames = []string{
 	"text", "thought", "thoughtSignature", "functionCall", "functionResponse", "inlineData", "fileData",
-	"executableCode", "codeExecutionResult", "toolCall", "toolResponse", "refusal", "opaque",
+	"executableCode", "codeExecutionResult", "toolCall", "toolResponse", "refusal", "opaque", "transcript", "mediaId",
 }
 
 // part is what is known of a part besides the part itself.
@@ -35,6 +37,8 @@ type part struct {
 	// kinds counts the fields that say what the part holds.
 	kinds int
 	call  call
+	// transcript and mediaID belong to audio from elsewhere.
+	transcript, mediaID canon.Text
 }
 
 // part reads a part and appends it to r.parts.
@@ -58,7 +62,11 @@ func (r *reader) part() (p *canon.Part, x part) {
 }
 
 func (r *reader) partField(p *canon.Part, x *part, o *object) {
-	if o.field > partSignature && o.field != partRefusal && r.s.Peek() != 'n' {
+	if o.field == partOpaque && r.strict {
+		// Ours to write, not a caller's to send: nobody would look inside.
+		o.field = -1
+	}
+	if o.field > partSignature && o.field <= partOpaque && o.field != partRefusal && r.s.Peek() != 'n' {
 		x.kinds++
 	}
 	switch o.field {
@@ -88,6 +96,10 @@ func (r *reader) partField(p *canon.Part, x *part, o *object) {
 		r.flag(&x.refusal)
 	case partOpaque:
 		r.opaque(p)
+	case partTranscript:
+		r.text(&x.transcript)
+	case partMediaID:
+		r.text(&x.mediaID)
 	default:
 		f := canon.Field{Name: string(o.key)}
 		f.Value = r.value()
@@ -111,6 +123,9 @@ func (r *reader) finishPart(p *canon.Part, x *part, whole []byte) {
 			p.Text = nil
 		}
 		return
+	}
+	if p.Kind == canon.AudioPart {
+		p.Text, p.ID = x.transcript, x.mediaID
 	}
 	p.Signature = standard(p.Signature)
 	switch {
@@ -332,17 +347,13 @@ func (r *reader) response(p *canon.Part) {
 	defer r.pop()
 	r.s.Peek()
 	start := r.s.Pos()
-	var response, parts []byte
+	var parts []byte
 	for o := r.object(); r.next(&o, responseNames); {
 		switch o.field {
 		case 0:
 			r.text(&p.Name)
 		case 1:
-			if c := r.s.Peek(); c != '{' && c != 'n' && r.strict {
-				r.wrong("an object")
-				return
-			}
-			response = r.value()
+			r.resultContent(p)
 		case 2:
 			r.text(&p.ID)
 		case 3:
@@ -359,28 +370,53 @@ func (r *reader) response(p *canon.Part) {
 		return
 	}
 	p.Raw, p.From = r.s.Text()[start:r.s.Pos()], canon.Gemini
-	p.Content, p.IsError = resultContent(response)
 	if parts != nil {
 		p.Content = append(p.Content, r.resultMedia(parts)...)
 	}
 }
 
-// resultContent gives the text of a tool's result: the text itself where the
+// resultContent reads the text of a tool's result: the text itself where the
 // result is nothing but that, the JSON of it otherwise.
-func resultContent(response []byte) ([]canon.Part, canon.Flag) {
-	if len(response) == 0 || response[0] == 'n' {
-		return nil, canon.Unset
+func (r *reader) resultContent(p *canon.Part) {
+	if r.null() {
+		return
 	}
-	name, text, ok := single(response)
-	switch {
-	case ok && string(name) == "error":
-		return []canon.Part{{Kind: canon.TextPart, Text: text}}, canon.Yes
-	case ok && (string(name) == "output" || string(name) == "result" || string(name) == "content"):
-		return []canon.Part{{Kind: canon.TextPart, Text: text}}, canon.Unset
+	start := r.s.Pos()
+	if r.s.Peek() != '{' && !r.strict {
+		v := r.value()
+		p.Content = []canon.Part{{Kind: canon.TextPart, Text: canon.Quote(string(v))}}
+		return
 	}
-	text = canon.AppendQuoted(make(canon.Text, 0, len(response)+len(response)/8+2), string(response))
-	return []canon.Part{{Kind: canon.TextPart, Text: text}}, canon.Unset
+	var text canon.Text
+	only := -1
+	// A result is a tool's own: its names are nobody's fields.
+	strict := r.strict
+	r.strict = false
+	defer func() { r.strict = strict }()
+	for o := r.object(); r.next(&o, resultTextNames); {
+		c := r.s.Peek()
+		v := r.value()
+		if only++; only == 0 && c == '"' && o.field >= 0 {
+			text = v
+			if o.field == 0 {
+				p.IsError = canon.Yes
+			}
+		}
+	}
+	if r.bad != nil {
+		return
+	}
+	if text == nil || only > 0 {
+		p.IsError = canon.Unset
+		raw := r.s.Text()[start:r.s.Pos()]
+		text = canon.AppendQuoted(make(canon.Text, 0, len(raw)+len(raw)/8+2), string(raw))
+	}
+	p.Content = []canon.Part{{Kind: canon.TextPart, Text: text}}
 }
+
+// resultTextNames are what people call the text of a result; the first is that
+// of an error.
+var resultTextNames = []string{"error", "output", "result", "content"}
 
 // resultMedia reads the media that belong to a result.
 func (r *reader) resultMedia(raw []byte) []canon.Part {

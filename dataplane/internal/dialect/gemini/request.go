@@ -43,8 +43,9 @@ func (Format) ReadRequest(body []byte, req *canon.Request) *fault.Fault {
 		r.malformed()
 		return r.bad
 	}
-	// Parts are large: few grow, and most requests need about one for each KB.
-	r.parts = make([]canon.Part, 0, min(len(body)/1024+4, 64))
+	// Parts are large and growing copies them: most requests have fewer than two
+	// for each KB.
+	r.parts = make([]canon.Part, 0, min(len(body)/512+4, 64))
 	contents := r.request(req)
 	if r.bad == nil && !r.s.End() {
 		r.malformed()

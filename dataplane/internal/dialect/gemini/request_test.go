@@ -189,6 +189,24 @@ func TestTornTurnsAreMended(t *testing.T) {
 	}
 }
 
+// What a tool says is its own: no name in it is one of ours.
+func TestResultsMayHoldAnything(t *testing.T) {
+	for response, want := range map[string]string{
+		`{"Output":"a","output":"b"}`: `{"Output":"a","output":"b"}`, `{"output":"a","output":"b"}`: `{"output":"a","output":"b"}`,
+		`{"OUTPUT":"a"}`: `{"OUTPUT":"a"}`, `{"output":"a"}`: "a", `{"error":"e"}`: "e", `{"output":{"x":1}}`: `{"output":{"x":1}}`, `{}`: `{}`,
+	} {
+		var req canon.Request
+		if f := (Format{}).ReadRequest([]byte(`{"contents":[{"parts":[{"functionResponse":{"name":"f","response":`+response+`}}]}]}`), &req); f != nil {
+			t.Errorf("%s: %v", response, f)
+			continue
+		}
+		p := req.Messages[0].Parts[0]
+		if got := p.Content[0].Text.String(); got != want || (p.IsError == canon.Yes) != (want == "e") {
+			t.Errorf("%s: %s %d", response, got, p.IsError)
+		}
+	}
+}
+
 // An answer from elsewhere comes back from a client that knows Google's fields
 // alone.
 func TestForeignReasoningComesBackThroughAnSDK(t *testing.T) {

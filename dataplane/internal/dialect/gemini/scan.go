@@ -24,6 +24,8 @@ type reader struct {
 	camel [64]byte
 	// parts is where the parts of all messages lie.
 	parts []canon.Part
+	// kinds says more of the parts of a candidate.
+	kinds []part
 	// joined is one more than the index of the part whose text was joined of
 	// others, 0 when there is none.
 	joined int
@@ -35,6 +37,12 @@ type reader struct {
 type step struct {
 	name  string
 	index int
+}
+
+// reset readies the reader for another body, keeping its memory.
+func (r *reader) reset(b []byte) {
+	r.s.Reset(b)
+	r.bad, r.depth, r.field, r.parts, r.kinds = nil, 0, "", r.parts[:0], r.kinds[:0]
 }
 
 func (r *reader) push(name string, index int) {

@@ -25,6 +25,8 @@ type stream struct {
 	queries int64
 	blocked bool
 	done    bool
+	// r walks over an event, first over the head of the first one.
+	r, first reader
 }
 
 // choice is how far a candidate is.
@@ -50,11 +52,23 @@ func garbage(why error) error {
 }
 
 func (st *stream) send(kind canon.EventKind, choice int) {
+	ev := &st.ev
 	if st.err == nil {
-		st.ev.Kind, st.ev.Choice = kind, choice
-		st.err = st.emit(&st.ev)
+		ev.Kind, ev.Choice = kind, choice
+		st.err = st.emit(ev)
 	}
-	st.ev = canon.Event{}
+	// Events are large: only what the kind uses is taken back.
+	switch kind {
+	case canon.DeltaEvent, canon.SignatureEvent:
+		ev.Text = nil
+	case canon.BeginEvent, canon.CitationEvent:
+		ev.Part = canon.Part{}
+	case canon.UsageEvent:
+		ev.Usage, ev.ServiceTier = canon.Usage{}, nil
+	case canon.EndEvent:
+	default:
+		*ev = canon.Event{}
+	}
 }
 
 // Read takes one answer of the stream.
@@ -63,117 +77,142 @@ func (st *stream) Read(_, data []byte, emit canon.Emit) error {
 		return st.err
 	}
 	st.emit = emit
-	defer func() { st.emit = nil }()
-	var r reader
-	r.s.Reset(data)
-	if r.s.Peek() != '{' {
-		return st.fail(garbage(nil))
+	if !st.headed {
+		st.head(data)
 	}
-	var x answer
-	if r.top(&x, false); r.bad != nil || !r.s.End() {
-		return st.fail(garbage(asError(r.bad)))
+	var x chunk
+	if st.err == nil {
+		st.chunk(data, &x)
 	}
-	if x.failed {
-		return st.fail(Format{}.ReadRefusal(200, data, ""))
-	}
-	var usage canon.Usage
-	tier := readUsage(x.usage, &usage)
-	st.head(&x, tier)
-	if x.candidates != nil {
-		st.candidates(x.candidates)
-	}
-	if reason := blockReason(x.feedback); reason != nil && len(st.choices) == 0 && !st.blocked {
-		st.blocked = true
-		st.ev.Stop, st.ev.StopRaw = canon.StopFilter, reason
-		st.ev.Extra = []canon.Field{{Name: "promptFeedback", Value: x.feedback}}
-		st.send(canon.FinishEvent, 0)
-	}
-	if usage.Reported {
-		if st.queries > 0 {
-			usage.Searches = billed(st.queries, st.model)
-		}
-		st.ev.Usage, st.ev.ServiceTier = usage, tier
-		st.send(canon.UsageEvent, 0)
-	}
+	st.emit = nil
 	return st.err
 }
 
 func (st *stream) fail(err error) error {
-	st.err = err
-	return err
+	if st.err == nil {
+		st.err = err
+	}
+	return st.err
 }
 
-func (st *stream) head(x *answer, tier canon.Text) {
-	if st.headed {
+// head looks through the first answer for what names them all: that stands
+// behind what they say.
+func (st *stream) head(data []byte) {
+	r := &st.first
+	r.reset(data)
+	if r.s.Peek() != '{' {
+		st.fail(garbage(nil))
+		return
+	}
+	var x answer
+	if r.top(&x, false); r.bad != nil || !r.s.End() {
+		st.fail(garbage(asError(r.bad)))
+		return
+	}
+	if x.failed {
+		// The walk over the answer says what.
 		return
 	}
 	st.headed = true
 	st.model = bytes.Clone(x.model)
 	st.ev.ID, st.ev.Model, st.ev.Created = x.id, x.model, unixOf(x.created)
-	st.ev.From, st.ev.ServiceTier = canon.Gemini, tier
+	st.ev.From = canon.Gemini
 	st.send(canon.HeadEvent, 0)
 }
 
-func (st *stream) candidates(raw []byte) {
-	var r reader
-	r.s.Reset(raw)
-	for a := r.array(); r.element(&a); {
-		var c candidate
-		// The index may stand behind the content.
-		at := candidateIndex(&r, a.i)
-		if at < 0 {
-			st.fail(garbage(errors.New("a candidate has no usable index")))
-			return
-		}
-		ch := st.choice(at)
-		r.candidate(&c, a.i, false, func() {
-			r.parts = r.parts[:0]
-			p, x := r.part()
-			if r.bad == nil && st.err == nil {
-				st.piece(ch, p, &x)
+// chunk is what an answer of the stream says besides its candidates.
+type chunk struct {
+	usage    canon.Usage
+	tier     canon.Text
+	feedback []byte
+	failed   bool
+}
+
+func (st *stream) chunk(data []byte, x *chunk) {
+	r := &st.r
+	r.reset(data)
+	if r.s.Peek() != '{' {
+		st.fail(garbage(nil))
+		return
+	}
+	for o := r.object(); st.err == nil && r.next(&o, answerNames); {
+		switch o.field {
+		case ansCandidates:
+			st.candidates()
+		case ansUsage:
+			if c := r.s.Peek(); c == '{' {
+				x.tier = r.usage(&x.usage)
+			} else {
+				r.skip()
 			}
-		})
-		if r.bad != nil {
-			st.fail(garbage(r.bad))
-		}
-		if st.err != nil {
-			return
-		}
-		st.cite(ch, &c)
-		if lp := logProbs(c.logProbs); lp != nil {
-			st.ev.Raw = lp
-			st.ev.Index = max(ch.next-1, 0)
-			st.send(canon.LogProbsEvent, ch.index)
-		}
-		if c.finish != nil && !c.finish.Is("FINISH_REASON_UNSPECIFIED") {
-			st.finish(ch, &c)
+		case ansFeedback:
+			x.feedback = r.value()
+		case ansError:
+			c := r.s.Peek()
+			r.skip()
+			x.failed = x.failed || c == '{' || c == '"'
+		default:
+			r.skip()
 		}
 	}
-	if r.bad != nil {
-		st.fail(garbage(r.bad))
+	switch {
+	case st.err != nil:
+	case r.bad != nil || !r.s.End():
+		st.fail(garbage(asError(r.bad)))
+	case x.failed:
+		st.fail(Format{}.ReadRefusal(200, data, ""))
+	default:
+		st.closing(x)
 	}
 }
 
-// candidateIndex looks ahead for a candidate's index; -1 when it is of no use.
-func candidateIndex(r *reader, otherwise int) int {
-	s := scanner(r.s.Text()[r.s.Pos():])
-	at := otherwise
-	found := s.Object(func(name []byte) bool {
-		if string(name) != "index" {
-			return s.Skip()
-		}
-		v, ok := s.Value()
-		if b := v.Of(s.Text()); len(b) == 1 && b[0] >= '0' && b[0] <= '9' {
-			at = int(b[0] - '0')
-		} else if string(b) != "null" {
-			at = -1
-		}
-		return ok
-	})
-	if !found || at >= maxCandidates {
-		return -1
+// closing tells what came beside the candidates.
+func (st *stream) closing(x *chunk) {
+	if reason := blockReason(x.feedback); reason != nil && len(st.choices) == 0 && !st.blocked {
+		st.blocked = true
+		st.ev.Index, st.ev.Stop, st.ev.StopRaw = 0, canon.StopFilter, reason
+		st.ev.Extra = []canon.Field{{Name: "promptFeedback", Value: x.feedback}}
+		st.send(canon.FinishEvent, 0)
 	}
-	return at
+	if x.usage.Reported {
+		if st.queries > 0 {
+			x.usage.Searches = billed(st.queries, st.model)
+		}
+		st.ev.Index, st.ev.Usage, st.ev.ServiceTier = 0, x.usage, x.tier
+		st.send(canon.UsageEvent, 0)
+	}
+}
+
+func (st *stream) candidates() {
+	r := &st.r
+	for a := r.array(); st.err == nil && r.element(&a); {
+		var c candidate
+		r.parts, r.kinds = r.parts[:0], r.kinds[:0]
+		r.candidate(&c, a.i, false)
+		if r.bad != nil {
+			return
+		}
+		st.candidate(&c)
+	}
+}
+
+func (st *stream) candidate(c *candidate) {
+	ch := st.choice(c.index)
+	for i := range st.r.parts {
+		if st.err == nil {
+			st.piece(ch, &st.r.parts[i], &st.r.kinds[i])
+		}
+	}
+	st.cite(ch, c)
+	if c.logProbs != nil {
+		if lp := logProbs(c.logProbs); lp != nil {
+			st.ev.Index, st.ev.Raw = max(ch.next-1, 0), lp
+			st.send(canon.LogProbsEvent, ch.index)
+		}
+	}
+	if c.finish != nil && !c.finish.Is("FINISH_REASON_UNSPECIFIED") {
+		st.finish(ch, c)
+	}
 }
 
 func (st *stream) choice(index int) *choice {
@@ -336,6 +375,7 @@ func (st *stream) finish(ch *choice, c *candidate) {
 		return
 	}
 	ch.finished = true
+	st.ev.Index = 0
 	st.ev.Stop, st.ev.StopRaw, st.ev.StopText = c.stop(ch.calls), c.finish, c.stopText
 	if c.grounding != nil && !isForeign(c.grounding) {
 		st.ev.Extra = []canon.Field{{Name: fmt.Sprintf("candidates[%d].groundingMetadata", c.index), Value: c.grounding}}

@@ -195,9 +195,12 @@ func eventsOf(a *canon.Answer) (evs []canon.Event) {
 		for i, p := range c.Parts {
 			b := p
 			b.Text, b.Args, b.Signature, b.Citations = nil, nil, nil, nil
+			if p.Kind == canon.AudioPart {
+				b.Media.Data = nil
+			}
 			evs = append(evs, canon.Event{Kind: canon.BeginEvent, Choice: c.Index, Index: i, Part: b})
 			if p.Text != nil {
-				evs = append(evs, canon.Event{Kind: canon.DeltaEvent, Choice: c.Index, Index: i, Text: p.Text})
+				evs = append(evs, canon.Event{Kind: canon.DeltaEvent, Choice: c.Index, Index: i, Text: p.Text, Part: canon.Part{Media: p.Media}})
 			}
 			for _, piece := range []string{string(p.Args[:len(p.Args)/2]), string(p.Args[len(p.Args)/2:])} {
 				if p.Kind == canon.ToolCallPart {

@@ -207,6 +207,9 @@ func appendPart(b []byte, p *canon.Part, answer bool) []byte {
 		b = appendCall(append(b, '{'), p)
 	case canon.ImagePart, canon.AudioPart, canon.VideoPart, canon.DocumentPart:
 		b = appendMedia(append(b, '{'), p)
+		if answer && p.Kind == canon.AudioPart {
+			b = appendMember(appendMember(b, "transcript", p.Text), "mediaId", p.ID)
+		}
 	case canon.OpaquePart:
 		if p.From == canon.Gemini {
 			return append(b, p.Raw...)
@@ -216,18 +219,7 @@ func appendPart(b []byte, p *canon.Part, answer bool) []byte {
 		b = append(append(b, `,"raw":`...), orNull(p.Raw)...)
 		return append(b, "}}"...)
 	default:
-		b = append(b, `{"text":`...)
-		if p.Text == nil {
-			b = append(b, `""`...)
-		} else {
-			b = append(b, p.Text...)
-		}
-		if p.Kind == canon.ReasoningPart {
-			b = append(b, `,"thought":true`...)
-		}
-		if p.Kind == canon.RefusalPart && answer {
-			b = append(b, `,"refusal":true`...)
-		}
+		b = appendText(b, p.Kind, p.Text, answer)
 	}
 	s := p.Signature
 	if answer {
@@ -239,6 +231,28 @@ func appendPart(b []byte, p *canon.Part, answer bool) []byte {
 		b = append(append(b, `,"thoughtSignature":`...), s...)
 	}
 	return append(b, '}')
+}
+
+// appendMember writes a member with a comma in front, nothing when there is no
+// value.
+func appendMember(b []byte, name string, v []byte) []byte {
+	if v == nil {
+		return b
+	}
+	b = append(append(append(b, `,"`...), name...), '"', ':')
+	return append(b, v...)
+}
+
+// appendText writes a part that is text, up to its last brace.
+func appendText(b []byte, kind canon.Kind, t canon.Text, answer bool) []byte {
+	b = append(append(b, `{"text":`...), orEmpty(t)...)
+	if kind == canon.ReasoningPart {
+		b = append(b, `,"thought":true`...)
+	}
+	if kind == canon.RefusalPart && answer {
+		b = append(b, `,"refusal":true`...)
+	}
+	return b
 }
 
 func orNull(raw []byte) []byte {

@@ -20,8 +20,9 @@ const maxHeld = 1 << 20
 // it is whole, for Gemini has no other; why candidates ended and the usage go
 // out last, together, as Google does.
 type writer struct {
-	format  Format
-	head    canon.Event
+	format Format
+	// tail is what names the answer, in each chunk.
+	tail    []byte
 	own     bool
 	tier    canon.Text
 	usage   canon.Usage
@@ -97,7 +98,7 @@ func (w *writer) fail(b []byte, f *fault.Fault) []byte {
 }
 
 func (w *writer) begin(b []byte, ev *canon.Event) []byte {
-	w.head = canon.Event{ID: bytes.Clone(ev.ID), Model: bytes.Clone(ev.Model), Created: ev.Created}
+	w.tail = appendHead(nil, ev.Model, ev.ID, ev.Created)
 	w.own = ev.From == canon.Gemini
 	w.report(ev)
 	if !w.format.Array {
@@ -157,31 +158,31 @@ func (w *writer) stop(b []byte, from, index int) []byte {
 
 // close ends a chunk that has members, or, after an opening brace, none.
 func (w *writer) close(b []byte) []byte {
-	mark := len(b)
-	b = appendHead(b, w.head.Model, w.head.ID, w.head.Created)
-	if mark > 0 && b[mark-1] == '{' {
-		b = append(b[:mark], b[mark+1:]...)
+	tail := w.tail
+	if b[len(b)-1] == '{' && len(tail) > 0 {
+		tail = tail[1:]
 	}
-	return append(b, '}')
+	return append(append(b, tail...), '}')
 }
 
 // finishChunk ends a chunk that began at from. JSON values from elsewhere may
 // hold line ends between their tokens, which would end a line of the stream.
 func (w *writer) finishChunk(b []byte, from int) []byte {
 	b = w.close(b)
-	if !w.format.Array {
-		chunk := b[from:]
-		for i := bytes.IndexAny(chunk, "\n\r"); i >= 0; {
-			chunk[i] = ' '
-			next := bytes.IndexAny(chunk[i:], "\n\r")
-			if next < 0 {
+	if w.format.Array {
+		return b
+	}
+	for _, end := range []byte("\n\r") {
+		for chunk := b[from:]; ; {
+			i := bytes.IndexByte(chunk, end)
+			if i < 0 {
 				break
 			}
-			i += next
+			chunk[i] = ' '
+			chunk = chunk[i:]
 		}
-		b = append(b, "\n\n"...)
 	}
-	return b
+	return append(b, "\n\n"...)
 }
 
 func (w *writer) beginPart(b []byte, ev *canon.Event) []byte {
@@ -201,6 +202,14 @@ func (w *writer) beginPart(b []byte, ev *canon.Event) []byte {
 		h.part = canon.Part{Kind: p.Kind, ID: bytes.Clone(p.ID), Name: bytes.Clone(p.Name), Custom: p.Custom, Signature: bytes.Clone(p.Signature), Args: bytes.Clone(p.Args)}
 		w.hold(h)
 		w.size += len(h.part.Args) + len(h.part.Name) + len(h.part.ID)
+	case canon.AudioPart:
+		if p.Media.Data == nil && p.Media.URL == nil && p.Media.FileID == nil {
+			// It comes in deltas, each of which is a part of its own here.
+			h.part = canon.Part{Kind: p.Kind, ID: bytes.Clone(p.ID), Media: canon.Media{Type: bytes.Clone(p.Media.Type)}}
+			w.hold(h)
+			return b
+		}
+		return w.whole(b, ev.Choice, p)
 	default:
 		return w.whole(b, ev.Choice, p)
 	}
@@ -224,6 +233,11 @@ func (w *writer) delta(b []byte, ev *canon.Event) []byte {
 	if h == nil {
 		return b
 	}
+	if h.part.Kind == canon.AudioPart {
+		p := h.part
+		p.Text, p.Media.Data = ev.Text, orEmpty(ev.Part.Media.Data)
+		return w.whole(b, ev.Choice, &p)
+	}
 	if h.part.Kind == canon.ToolCallPart {
 		w.size += len(ev.Text)
 		if w.size > maxHeld {
@@ -244,9 +258,8 @@ func (w *writer) delta(b []byte, ev *canon.Event) []byte {
 // piece writes more of a text. What signs it comes at its end.
 func (w *writer) piece(b []byte, h *held, t canon.Text) []byte {
 	from := len(b)
-	p := canon.Part{Kind: h.part.Kind, Text: t}
-	b = appendPart(w.start(b), &p, true)
-	return w.stop(b, from, h.choice)
+	b = appendText(w.start(b), h.part.Kind, t, true)
+	return w.stop(append(b, '}'), from, h.choice)
 }
 
 func (w *writer) endPart(b []byte, ev *canon.Event) []byte {
