@@ -393,13 +393,11 @@ func (w *walk) arguments(p *canon.Part) {
 var legacyID = canon.Text(`"call_function"`)
 
 func (w *walk) functionCall(m *message) bool {
-	p := w.add(canon.ToolCallPart, rankCall)
-	n := len(w.parts)
-	w.notes[n-1].index = 0
 	if w.s.Peek() == 'n' {
-		w.parts, w.notes = w.parts[:n-1], w.notes[:n-1]
 		return w.s.Skip()
 	}
+	p := w.add(canon.ToolCallPart, rankCall)
+	w.notes[len(w.notes)-1].index = 0
 	p.ID, m.legacyCall = legacyID, true
 	if !w.called(p, "function_call", "arguments") {
 		return false

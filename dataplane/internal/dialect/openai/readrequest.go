@@ -166,7 +166,8 @@ func (r *requestReader) messages() bool {
 		return r.wrong("messages", "an array")
 	}
 	r.s.Open('[')
-	r.req.Messages = make([]canon.Message, 0, 8)
+	// Growing costs more than room that stays empty.
+	r.req.Messages = make([]canon.Message, 0, min(4+len(r.s.Text())/512, 64))
 	for i := 0; ; i++ {
 		more, ok := r.s.Element(i == 0)
 		if !ok || !more {

@@ -81,7 +81,11 @@ func (r *requestReader) function(t *canon.Tool, v canon.Raw, leaf string) bool {
 
 func (r *requestReader) custom(t *canon.Tool, v canon.Raw) bool {
 	f, ok := r.pick(v, "custom", "name", "description", "format")
-	t.Custom, t.Name, t.Description, t.Grammar = true, asText(f[0]), asText(f[1]), f[2]
+	t.Custom, t.Name, t.Description = true, asText(f[0]), asText(f[1])
+	if ok && len(f[2]) > 0 && f[2][0] == '{' {
+		f, ok = r.pick(f[2], "custom.format", "type", "grammar")
+		t.Grammar = f[1]
+	}
 	return ok
 }
 

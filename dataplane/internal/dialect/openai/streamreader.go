@@ -21,6 +21,7 @@ type streamReader struct {
 	citations, results []byte
 	states             []streamChoice
 	base               []canon.Part
+	baseNotes          []note
 	scratch            []byte
 	created            int64
 }
@@ -60,7 +61,7 @@ const (
 
 // NewReader reads a provider's stream.
 func (Format) NewReader() canon.Reader {
-	r := &streamReader{base: make([]canon.Part, 0, 4)}
+	r := &streamReader{base: make([]canon.Part, 0, 4), baseNotes: make([]note, 0, 4)}
 	r.lax, r.quick = true, true
 	return r
 }
@@ -74,7 +75,7 @@ func (r *streamReader) Read(_, data []byte, emit canon.Emit) error {
 	if bytes.Equal(data, doneMark) {
 		return r.finish()
 	}
-	r.parts, r.notes = r.base[:0], r.notes[:0]
+	r.parts, r.notes = r.base[:0], r.baseNotes[:0]
 	if !r.object(data) {
 		return fault.New(fault.UpstreamGarbage, "", errors.New("an event of the stream is not a chunk of chat completions"))
 	}

@@ -36,8 +36,8 @@ type walk struct {
 // note is what a part's place in its message is made of.
 type note struct {
 	rank uint8
-	// index and fresh number the tool call in a stream's delta; index is -1
-	// when the provider does not say.
+	// index numbers the tool call in a stream's delta; -1 when the provider does
+	// not say.
 	index int
 }
 
@@ -236,7 +236,7 @@ func (w *walk) keep(name, path string, v canon.Raw) bool {
 			return w.refuse("", "The name of a field holds a character that names of fields do not have.")
 		}
 	case len(w.extra) < maxExtra:
-		w.extra = append(w.extra, canon.Field{Name: path, Value: v})
+		w.extra = append(w.extra, canon.Field{Name: path, Value: v, Needed: needed(path)})
 		if w.at.list != "" {
 			if w.at.leaf != "" {
 				name = w.at.leaf + "." + name
@@ -251,6 +251,10 @@ func (w *walk) keep(name, path string, v canon.Raw) bool {
 
 // quiet is the leaf of objects whose other fields mean nothing.
 const quiet = "-"
+
+// needed says which fields ask for something else than text: who asks for
+// speech is not served without it.
+func needed(path string) bool { return path == "audio" }
 
 // pick gives the values of an object's fields by their names; the others are
 // kept as unknown below leaf.
@@ -303,14 +307,23 @@ func (w *walk) begin() {
 func (w *walk) add(kind canon.Kind, rank uint8) *canon.Part {
 	if len(w.parts) == cap(w.parts) {
 		// Messages that are done keep the room they have.
-		w.room = min(max(4, 2*w.room), 64)
+		w.room = min(max(4, 2*w.room), 32)
 		grown := make([]canon.Part, len(w.parts), max(w.room, 2*len(w.parts)))
 		copy(grown, w.parts)
 		w.parts = grown
 	}
-	w.parts = append(w.parts, canon.Part{Kind: kind})
+	w.parts = w.parts[:len(w.parts)+1]
+	p := &w.parts[len(w.parts)-1]
+	if w.quick {
+		// A stream uses its room again; other room is new.
+		*p = canon.Part{}
+	}
+	p.Kind = kind
+	if len(w.notes) == cap(w.notes) {
+		w.notes = append(make([]note, 0, max(64, 2*len(w.notes))), w.notes...)
+	}
 	w.notes = append(w.notes, note{rank: rank, index: -1})
-	return &w.parts[len(w.parts)-1]
+	return p
 }
 
 // end gives the message's parts in the order of their ranks.

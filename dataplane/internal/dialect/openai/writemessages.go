@@ -50,10 +50,10 @@ func (w *requestWriter) message(m *canon.Message, start int) {
 		w.assistant(rest)
 	case canon.System:
 		w.open("system", start)
-		w.content(rest)
+		w.content(rest, anyKind)
 	default:
 		w.open("user", start)
-		w.content(rest)
+		w.content(rest, anyKind)
 	}
 	if m.Name != nil {
 		if w.q.NoName {
@@ -111,7 +111,7 @@ func (w *requestWriter) result(m *canon.Message, p *canon.Part, start int) {
 		}
 		text[n-1].Cache = p.Cache
 	}
-	w.content(text)
+	w.content(text, anyKind)
 	w.own(p.Extra)
 	if m.Role == canon.ToolRole {
 		w.own(m.Extra)
@@ -125,23 +125,39 @@ func (w *requestWriter) flush(start int) {
 		return
 	}
 	w.open("user", start)
-	w.content(w.pending)
+	w.content(w.pending, anyKind)
 	w.b = append(w.b, '}')
 	w.pending = w.pending[:0]
 }
 
-// content writes what is said: as a string if it is one text and has no mark,
-// else as parts.
-func (w *requestWriter) content(parts []canon.Part) {
-	if w.q.StringContent || plainText(parts) {
+// kinds is a set of kinds of parts.
+type kinds uint16
+
+func (k kinds) has(kind canon.Kind) bool { return k>>kind&1 == 1 }
+
+// anyKind are all kinds; said are those that the content of an assistant's
+// message holds: models are not taken to have sent images.
+const (
+	anyKind kinds = 1<<(canon.OpaquePart+1) - 1
+	said    kinds = 1<<canon.TextPart | 1<<canon.RefusalPart | 1<<canon.OpaquePart
+)
+
+// content writes what is said in parts of the kinds that are wanted: as a
+// string if it is one text and has no mark, else as parts.
+func (w *requestWriter) content(parts []canon.Part, wanted kinds) {
+	if w.q.StringContent || plainText(parts, wanted) {
 		w.b = append(w.b, `,"content":"`...)
+		start := len(w.b)
 		for i := range parts {
 			p := &parts[i]
+			if !wanted.has(p.Kind) {
+				continue
+			}
 			if p.Kind != canon.TextPart && p.Kind != canon.RefusalPart {
 				w.lost.Add("messages.content." + kindNames[p.Kind])
 				continue
 			}
-			if i > 0 {
+			if len(w.b) > start {
 				w.b = append(w.b, '\\', 'n')
 			}
 			w.b = p.Text.Append(w.b)
@@ -156,6 +172,9 @@ func (w *requestWriter) content(parts []canon.Part) {
 	start := len(w.b)
 	for i := range parts {
 		p := &parts[i]
+		if !wanted.has(p.Kind) {
+			continue
+		}
 		if !w.canSay(p) {
 			w.lost.Add("messages.content." + kindNames[p.Kind])
 			continue
@@ -169,12 +188,18 @@ func (w *requestWriter) content(parts []canon.Part) {
 }
 
 // plainText says that the parts are at most one text and nothing else.
-func plainText(parts []canon.Part) bool {
-	if len(parts) == 0 {
-		return true
+func plainText(parts []canon.Part, wanted kinds) bool {
+	n := 0
+	for i := range parts {
+		p := &parts[i]
+		if !wanted.has(p.Kind) {
+			continue
+		}
+		if n++; n > 1 || p.Kind != canon.TextPart || p.Cache.Set || p.Extra != nil || p.Citations != nil {
+			return false
+		}
 	}
-	p := &parts[0]
-	return len(parts) == 1 && p.Kind == canon.TextPart && !p.Cache.Set && p.Extra == nil && p.Citations == nil
+	return true
 }
 
 // canSay says whether a part has a form here.
@@ -304,34 +329,26 @@ func (w *requestWriter) document(p *canon.Part) {
 
 // assistant writes what a model said, thought and called.
 func (w *requestWriter) assistant(parts []canon.Part) {
-	said, calls := 0, 0
+	wanted := said
+	if w.q.ThoughtParts {
+		wanted |= 1 << canon.ReasoningPart
+	}
+	texts, calls := false, false
 	var spoken *canon.Part
 	for i := range parts {
-		switch p := &parts[i]; p.Kind {
-		case canon.ToolCallPart:
-			calls++
-		case canon.AudioPart:
+		switch p := &parts[i]; {
+		case p.Kind == canon.ToolCallPart:
+			calls = true
+		case p.Kind == canon.AudioPart:
 			spoken = p
-		default:
-			if w.assistantSays(p.Kind) {
-				said++
-			}
+		case wanted.has(p.Kind):
+			texts = true
+		case p.Kind != canon.ReasoningPart:
+			w.lost.Add("messages.assistant." + kindNames[p.Kind])
 		}
 	}
-	texts := parts
-	if said < len(parts) {
-		texts = make([]canon.Part, 0, said)
-		for i := range parts {
-			switch p := &parts[i]; {
-			case w.assistantSays(p.Kind):
-				texts = append(texts, *p)
-			case p.Kind != canon.ToolCallPart && p.Kind != canon.AudioPart && p.Kind != canon.ReasoningPart:
-				w.lost.Add("messages.assistant." + kindNames[p.Kind])
-			}
-		}
-	}
-	if said > 0 || calls == 0 && spoken == nil {
-		w.content(texts)
+	if texts || !calls && spoken == nil {
+		w.content(parts, wanted)
 	} else {
 		w.b = append(w.b, `,"content":null`...)
 	}
@@ -339,21 +356,9 @@ func (w *requestWriter) assistant(parts []canon.Part) {
 	if spoken != nil {
 		w.spoken(spoken)
 	}
-	if calls > 0 {
+	if calls {
 		w.calls(parts)
 	}
-}
-
-// assistantSays says which parts the content of an assistant's message holds:
-// models are not taken to have sent images.
-func (w *requestWriter) assistantSays(k canon.Kind) bool {
-	switch k {
-	case canon.TextPart, canon.RefusalPart, canon.OpaquePart:
-		return true
-	case canon.ReasoningPart:
-		return w.q.ThoughtParts
-	}
-	return false
 }
 
 // kindNames name what is lost.

@@ -32,6 +32,9 @@ const maxMarks = 4
 // AppendRequest writes the request for a provider. It is one pass over the
 // request; texts are copied as they are.
 func (f Format) AppendRequest(b []byte, req *canon.Request, to *canon.Target, lost *canon.Losses) ([]byte, *fault.Fault) {
+	if bad := req.Unsupported(canon.OpenAIChat); bad != nil {
+		return b, bad
+	}
 	w := &requestWriter{b: b, req: req, q: &f.Quirks, lost: lost, same: req.From == canon.OpenAIChat}
 	w.breakpoints = knowsBreakpoints(to.Model)
 	w.b = canon.AppendQuoted(append(w.b, `{"model":`...), to.Model)
@@ -250,7 +253,10 @@ func (w *requestWriter) tool(t *canon.Tool) {
 	case t.Custom:
 		w.b = append(append(w.b, `{"type":"custom","custom":{"name":`...), t.Name...)
 		w.optional("description", t.Description)
-		w.optional("format", t.Grammar)
+		if t.Grammar != nil {
+			w.b = append(append(w.b, `,"format":{"type":"grammar","grammar":`...), t.Grammar...)
+			w.b = append(w.b, '}')
+		}
 	default:
 		w.b = append(append(w.b, `{"type":"function","function":{"name":`...), t.Name...)
 		w.optional("description", t.Description)
