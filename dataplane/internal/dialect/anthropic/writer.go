@@ -1,0 +1,340 @@
+package anthropic
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+)
+
+// streamWriter writes a stream for a caller. Blocks of the API follow each
+// other, and SDKs count on it: a part that begins before another ended waits
+// until that is told.
+type streamWriter struct {
+	from    canon.Dialect
+	started bool
+	// next numbers the blocks.
+	next int
+	// live are the parts that are being written: one, unless too much waits.
+	live    []livePart
+	waiting []canon.Event
+	waits   int
+
+	refused     bool
+	stop        canon.Choice
+	extra       []canon.Field
+	usage       canon.Usage
+	created     int64
+	fingerprint canon.Text
+}
+
+// livePart is a part whose block is being written.
+type livePart struct {
+	index, wire int
+	kind        canon.Kind
+	from        canon.Dialect
+	id          canon.Text
+	custom      bool
+	// begun says that the block's start is written, signed that its signature
+	// is, beside that no block can hold it.
+	begun, signed, beside bool
+}
+
+// NewWriter writes a stream for the caller who sent req.
+func (Format) NewWriter(*canon.Request) canon.Writer { return new(streamWriter) }
+
+// Append writes what the event means on the wire. Of several answers only the
+// first can be told.
+func (w *streamWriter) Append(b []byte, ev *canon.Event) []byte {
+	switch ev.Kind {
+	case canon.HeadEvent:
+		return w.head(b, ev)
+	case canon.UsageEvent:
+		w.usage = ev.Usage
+		w.usage.Raw, w.usage.Cost = slices.Clone(ev.Usage.Raw), slices.Clone(ev.Usage.Cost)
+	case canon.FailEvent:
+		return Format{}.AppendFaultEvent(b, ev.Fault, "")
+	case canon.DoneEvent:
+		return w.done(b)
+	}
+	if ev.Choice != 0 {
+		return b
+	}
+	switch ev.Kind {
+	case canon.FinishEvent:
+		w.stop = canon.Choice{Stop: ev.Stop, StopText: slices.Clone(ev.StopText), StopRaw: slices.Clone(ev.StopRaw)}
+		for _, f := range ev.Extra {
+			w.extra = append(w.extra, canon.Field{Name: f.Name, Value: slices.Clone(f.Value)})
+		}
+	case canon.BeginEvent, canon.DeltaEvent, canon.SignatureEvent, canon.CitationEvent, canon.EndEvent, canon.LogProbsEvent:
+		return w.part(w.ready(b), ev)
+	}
+	return b
+}
+
+// ready starts a stream whose head did not come.
+func (w *streamWriter) ready(b []byte) []byte {
+	if w.started {
+		return b
+	}
+	return w.head(b, &canon.Event{})
+}
+
+func (w *streamWriter) head(b []byte, ev *canon.Event) []byte {
+	if w.started {
+		return b
+	}
+	w.started, w.from, w.created = true, ev.From, ev.Created
+	w.fingerprint = slices.Clone(ev.Fingerprint)
+	w.usage = ev.Usage
+	w.usage.Raw, w.usage.Cost = nil, slices.Clone(ev.Usage.Cost)
+	b = append(b, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":"...)
+	b = appendText(b, ev.ID)
+	b = append(b, `,"type":"message","role":"assistant","model":`...)
+	b = appendText(b, ev.Model)
+	b = append(b, `,"content":[],"stop_reason":null,"stop_sequence":null,"usage":`...)
+	b = appendUsage(b, &ev.Usage, ev.ServiceTier)
+	if w.from == canon.Anthropic {
+		for _, f := range ev.Extra {
+			b = appendField(b, f)
+		}
+	}
+	return append(b, "}}\n\n"...)
+}
+
+// part writes what happens to a part, or lets it wait.
+func (w *streamWriter) part(b []byte, ev *canon.Event) []byte {
+	if at := w.find(ev.Index); at >= 0 {
+		b = w.write(b, at, ev)
+		if ev.Kind == canon.EndEvent && len(w.live) == 0 {
+			return w.resume(b)
+		}
+		return b
+	}
+	if ev.Kind == canon.BeginEvent && len(w.live) == 0 {
+		return w.begin(b, ev)
+	}
+	if ev.Kind != canon.BeginEvent && len(w.waiting) == 0 {
+		return b
+	}
+	w.wait(ev)
+	if w.waits > maxHeld {
+		return w.flood(b)
+	}
+	return b
+}
+
+func (w *streamWriter) find(index int) int {
+	for i := range w.live {
+		if w.live[i].index == index {
+			return i
+		}
+	}
+	return -1
+}
+
+// eventSize is about what an event takes in memory beside its texts.
+const eventSize = 1 << 10
+
+// wait keeps an event. Deltas of a part are joined.
+func (w *streamWriter) wait(ev *canon.Event) {
+	w.waits += len(ev.Text) + len(ev.Raw) + len(ev.Part.Raw) + len(ev.Part.Text) + len(ev.Part.Args) + len(ev.Part.Media.Data)
+	if ev.Kind == canon.DeltaEvent {
+		for i := len(w.waiting) - 1; i >= 0; i-- {
+			last := &w.waiting[i]
+			if last.Index != ev.Index {
+				continue
+			}
+			if last.Kind == canon.DeltaEvent {
+				last.Text = append(ev.Text.Append(last.Text[:len(last.Text)-1]), '"')
+				return
+			}
+			break
+		}
+	}
+	w.waits += eventSize
+	kept := canon.Event{Kind: ev.Kind, Index: ev.Index, Text: slices.Clone(ev.Text), Raw: slices.Clone(ev.Raw)}
+	kept.Part = keepPart(&ev.Part)
+	if ev.Kind == canon.DeltaEvent && len(kept.Text) < 2 {
+		kept.Text = canon.Text(`""`)
+	}
+	w.waiting = append(w.waiting, kept)
+}
+
+// keepPart copies a part out of the reader's buffer.
+func keepPart(p *canon.Part) canon.Part {
+	out := *p
+	for _, t := range [...]*canon.Text{
+		&out.Text, &out.ID, &out.Name, &out.Signature, &out.Redacted,
+		&out.Media.Data, &out.Media.Type, &out.Media.URL, &out.Media.FileID, &out.Media.Name,
+	} {
+		*t = slices.Clone(*t)
+	}
+	out.Args, out.Raw = slices.Clone(p.Args), slices.Clone(p.Raw)
+	out.Citations = slices.Clone(p.Citations)
+	for i := range out.Citations {
+		c := &out.Citations[i]
+		c.URL, c.Title, c.Quote, c.Raw = slices.Clone(c.URL), slices.Clone(c.Title), slices.Clone(c.Quote), slices.Clone(c.Raw)
+	}
+	out.Extra = slices.Clone(p.Extra)
+	for i := range out.Extra {
+		out.Extra[i].Value = slices.Clone(out.Extra[i].Value)
+	}
+	return out
+}
+
+// resume writes the parts that waited, up to one that has not ended.
+func (w *streamWriter) resume(b []byte) []byte {
+	for len(w.waiting) > 0 && len(w.live) == 0 {
+		index := w.waiting[0].Index
+		rest := w.waiting[:0:0]
+		for i := range w.waiting {
+			ev := &w.waiting[i]
+			switch {
+			case ev.Index != index:
+				rest = append(rest, *ev)
+			case ev.Kind == canon.BeginEvent:
+				b = w.begin(b, ev)
+			default:
+				if at := w.find(index); at >= 0 {
+					b = w.write(b, at, ev)
+				}
+			}
+		}
+		w.waiting = rest
+	}
+	if len(w.waiting) == 0 {
+		w.waits = 0
+	}
+	return b
+}
+
+// flood writes all that waits, block among block: better than to hold too much.
+func (w *streamWriter) flood(b []byte) []byte {
+	for i := range w.waiting {
+		ev := &w.waiting[i]
+		if ev.Kind == canon.BeginEvent {
+			b = w.begin(b, ev)
+		} else if at := w.find(ev.Index); at >= 0 {
+			b = w.write(b, at, ev)
+		}
+	}
+	w.waiting, w.waits = nil, 0
+	return b
+}
+
+// begin starts a part. The block of a text starts with its first piece, so that
+// empty ones, which the API takes back from nobody, are left out.
+func (w *streamWriter) begin(b []byte, ev *canon.Event) []byte {
+	p := &ev.Part
+	l := livePart{index: ev.Index, kind: p.Kind, from: origin(p, w.from), id: slices.Clone(p.ID), custom: p.Custom}
+	switch p.Kind {
+	case canon.TextPart, canon.RefusalPart:
+		w.refused = w.refused || p.Kind == canon.RefusalPart
+	default:
+		l.beside = beside(p, w.from)
+	}
+	w.live = append(w.live, l)
+	at := len(w.live) - 1
+	switch {
+	case l.beside:
+		return appendBesideEvent(b, ev.Index, p)
+	case p.Kind == canon.OpaquePart:
+		return w.opaque(b, at, p)
+	case p.Kind != canon.TextPart && p.Kind != canon.RefusalPart || w.from == canon.Anthropic:
+		b = w.open(b, at, p)
+	}
+	switch {
+	case p.Kind == canon.ToolCallPart && len(p.Args) > 0 && p.Custom:
+		b = w.text(b, at, canon.Text(p.Args))
+	case p.Kind == canon.ToolCallPart && len(p.Args) > 0:
+		b = w.text(b, at, canon.Quote(string(p.Args)))
+	case p.Kind != canon.ToolCallPart && p.Redacted == nil:
+		b = w.text(b, at, p.Text)
+	}
+	if !p.Signature.Empty() {
+		b = w.sign(b, at, p.Signature, p)
+	}
+	return b
+}
+
+func appendBesideEvent(b []byte, index int, p *canon.Part) []byte {
+	b = append(b, "event: ping\ndata: {\"type\":\"ping\",\"tollgate\":{\"parts\":["...)
+	b = appendBesidePart(b, index, p)
+	return append(b, "]}}\n\n"...)
+}
+
+// open writes the start of a block.
+func (w *streamWriter) open(b []byte, at int, p *canon.Part) []byte {
+	l := &w.live[at]
+	b = w.start(b, at)
+	switch {
+	case l.kind == canon.ToolCallPart:
+		b = append(b, `{"type":"tool_use","id":`...)
+		b = appendCallID(b, p.ID)
+		b = append(b, `,"name":`...)
+		b = appendText(b, p.Name)
+		b = append(b, `,"input":{}`...)
+		if l.custom {
+			b = append(b, `,"custom":true`...)
+		}
+	case l.kind == canon.ReasoningPart && p.Redacted != nil:
+		b = append(b, `{"type":"redacted_thinking","data":`...)
+		b = appendTagged(b, p.Redacted, p.ID, l.from)
+		l.signed = true
+	case l.kind == canon.ReasoningPart:
+		b = append(b, `{"type":"thinking","thinking":"","signature":""`...)
+	case l.kind == canon.RefusalPart:
+		b = append(b, `{"type":"text","text":"","refusal":true`...)
+	default:
+		b = append(b, `{"type":"text","text":""`...)
+	}
+	if w.from == canon.Anthropic {
+		for _, f := range p.Extra {
+			b = appendField(b, f)
+		}
+	}
+	b = append(b, "}}\n\n"...)
+	if l.custom {
+		b = w.delta(b, at, "input_json_delta", "partial_json", canon.Text(`"{\"input\":\""`))
+	}
+	return b
+}
+
+// start writes the event around a block's start.
+func (w *streamWriter) start(b []byte, at int) []byte {
+	l := &w.live[at]
+	l.begun, l.wire = true, w.next
+	w.next++
+	b = append(b, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":"...)
+	b = strconv.AppendInt(b, int64(l.wire), 10)
+	return append(b, `,"content_block":`...)
+}
+
+// opaque writes a block of the API's own: a server's tool gets its input in a
+// piece of its own, as does a summary its text, because SDKs look there.
+func (w *streamWriter) opaque(b []byte, at int, p *canon.Part) []byte {
+	b = w.start(b, at)
+	kind, name, empty := "input_json_delta", "partial_json", "{}"
+	value := memberOf(p.Raw, "input")
+	text := canon.Text(nil)
+	if len(value) > 0 && value[0] == '{' && string(value) != "{}" {
+		text = canon.Quote(string(value))
+	} else if canon.Text(memberOf(p.Raw, "type")).Is("compaction") {
+		kind, name, empty = "compaction_delta", "content", "null"
+		if value = memberOf(p.Raw, "content"); len(value) > 0 && value[0] == '"' {
+			text = canon.Text(value)
+		}
+	}
+	if text == nil {
+		b = append(b, p.Raw...)
+		return append(b, "}\n\n"...)
+	}
+	// The value is a slice of the raw text: cut it out.
+	from := cap(p.Raw) - cap(value)
+	b = append(b, p.Raw[:from]...)
+	b = append(b, empty...)
+	b = append(b, p.Raw[from+len(value):]...)
+	b = append(b, "}\n\n"...)
+	return w.delta(b, at, kind, name, text)
+}
