@@ -191,7 +191,7 @@ func (a ask) streamed() *answer {
 			add(i+1, a.event(`{"content":"`+text(from, to)+`"}`, "null"))
 		}
 	}
-	if broken := a.breakStream(out); broken {
+	if a.breakStream(out, brokenEvent) {
 		return out
 	}
 	add(a.b.Events, a.event(`{}`, finish))
@@ -202,8 +202,10 @@ func (a ask) streamed() *answer {
 	return out
 }
 
+const brokenEvent = `data: {"error":{"message":"fake failure in the stream","type":"fake_error","code":"fake_stream"}}` + "\n\n"
+
 // breakStream applies the failure modes to a stream, which then ends half-way.
-func (a ask) breakStream(out *answer) bool {
+func (a ask) breakStream(out *answer, event string) bool {
 	switch a.b.Mode {
 	case Stall, Reset, Cut, Short, EventError:
 	default:
@@ -213,7 +215,7 @@ func (a ask) breakStream(out *answer) bool {
 	out.parts, out.content = out.parts[:half], out.content[:half]
 	out.closes = true
 	if a.b.Mode == EventError {
-		out.parts = append(out.parts, []byte(chunk(`data: {"error":{"message":"fake failure in the stream","type":"fake_error","code":"fake_stream"}}`+"\n\n")+"0\r\n\r\n"))
+		out.parts = append(out.parts, []byte(chunk(event)+"0\r\n\r\n"))
 		out.content = append(out.content, out.content[half-1])
 	}
 	return true

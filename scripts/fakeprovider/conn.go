@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strconv"
 	"time"
+
+	"github.com/tollgate/tollgate/scripts/fakeprovider/dialogue"
 )
 
 const (
@@ -36,6 +38,7 @@ type conn struct {
 type request struct {
 	method, path, query string
 	id                  []byte
+	version             []byte // of the header anthropic-version
 	authorized          bool
 	close               bool
 	chunked             bool
@@ -76,14 +79,14 @@ func (c *conn) read() (request, error) {
 	if err != nil {
 		return q, err
 	}
-	id := string(q.id) // fill may move the buffer
+	id, version := string(q.id), string(q.version) // fill may move the buffer
 	c.r += end + 4
 	if q.chunked {
 		q.body, err = c.readChunked()
 	} else {
 		q.body, err = c.take(q.length)
 	}
-	q.id = []byte(id)
+	q.id, q.version = []byte(id), []byte(version)
 	return q, err
 }
 
@@ -212,7 +215,14 @@ func (q *request) header(name, value []byte, key string) error {
 		if key != "" && bytes.EqualFold(name, []byte("authorization")) {
 			q.authorized = string(value) == "Bearer "+key
 		}
-	case len("content-length"):
+	case len("x-api-key"):
+		if bytes.EqualFold(name, []byte("x-api-key")) {
+			q.authorized = q.authorized || string(value) == key
+		}
+	case len("content-length"): // and of x-goog-api-key
+		if bytes.EqualFold(name, []byte("x-goog-api-key")) {
+			q.authorized = q.authorized || string(value) == key
+		}
 		if bytes.EqualFold(name, []byte("content-length")) {
 			n, err := strconv.Atoi(string(value))
 			if err != nil || n < 0 {
@@ -220,7 +230,10 @@ func (q *request) header(name, value []byte, key string) error {
 			}
 			q.length = n
 		}
-	case len("transfer-encoding"):
+	case len("transfer-encoding"): // and of anthropic-version
+		if bytes.EqualFold(name, []byte("anthropic-version")) {
+			q.version = value
+		}
 		if bytes.EqualFold(name, []byte("transfer-encoding")) {
 			q.chunked = bytes.EqualFold(value, []byte("chunked"))
 		}
@@ -233,7 +246,13 @@ func (c *conn) dispatch(q request) bool {
 	const chat = "/chat/completions"
 	n := len(q.path) - len(chat)
 	if n >= 0 && q.path[n:] == chat && q.method == "POST" {
+		if c.s.opts.Converse {
+			return c.converse(q, dialogue.Head{Dialect: dialogue.Chat})
+		}
 		return c.chat(q)
+	}
+	if head, ok := converses(q); ok {
+		return c.converse(q, head)
 	}
 	switch {
 	case q.method == "GET" && q.path == "/_fake/stats":
@@ -279,16 +298,22 @@ func (c *conn) chat(q request) bool {
 	if err != nil {
 		return c.reply(400, "application/json", []byte(`{"error":{"message":`+quote(err.Error())+`,"type":"invalid_request_error","code":"bad_directive"}}`))
 	}
+	return c.answer(q, p)
+}
+
+// answer sends an answer and keeps the record of it; it reports whether the
+// connection lives on.
+func (c *conn) answer(q request, p *prepared) bool {
 	c.s.journal.begin()
 	if len(q.id) == 0 {
 		q.id = textField(q.body, `"user"`)
 	}
-	r := Record{RequestID: string(q.id), Model: p.model, Mode: p.b.Mode, Stream: stream, Started: time.Now().UnixNano(),
+	r := Record{RequestID: string(q.id), Model: p.model, Mode: p.b.Mode, Stream: p.stream, Started: time.Now().UnixNano(),
 		Status: p.answer.status, Input: p.answer.input}
 	if c.s.opts.KeepBodies {
-		r.Body = bytes.Clone(q.body)
+		r.Path, r.Body = q.path, bytes.Clone(q.body)
 	}
-	err = c.send(p, &r)
+	err := c.send(p, &r)
 	r.Cancelled = err != nil
 	c.s.journal.end(r)
 	if p.b.Mode == Reset {

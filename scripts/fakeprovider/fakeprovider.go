@@ -1,8 +1,12 @@
-// Package fakeprovider is an OpenAI-compatible provider for tests, benchmarks
-// and chaos runs. It answers chat completions, plain and streamed, with sizes,
-// delays and failures that each request chooses (see Behaviour), and keeps an
-// append-only log of what it really served, which is one side of the oracle
-// that the ledger is held against.
+// Package fakeprovider is a provider for tests, benchmarks and chaos runs. It
+// answers chat completions, plain and streamed, with sizes, delays and
+// failures that each request chooses (see Behaviour), and keeps an append-only
+// log of what it really served, which is one side of the oracle that the ledger
+// is held against.
+//
+// It speaks Anthropic's and Gemini's dialects too: there, and in chat
+// completions when Options.Converse is set, it reads the whole request, refuses
+// what the real API would refuse, and behaves as a model: package dialogue.
 //
 // It speaks HTTP/1.1 by itself instead of through net/http, for two reasons:
 // most of what it must be able to do is break that protocol, and in benchmarks
@@ -34,6 +38,9 @@ type Options struct {
 	Default string
 	// Key that callers must send as bearer; empty means that any will do.
 	Key string
+	// Converse reads chat completions as the other dialects are read, which
+	// costs more: see package dialogue.
+	Converse bool
 	// NoLog keeps counts only: for benchmarks.
 	NoLog bool
 	// KeepBodies keeps request bodies in the log.
@@ -93,6 +100,9 @@ func (s *Server) Addr() string { return s.ln.Addr().String() }
 
 // URL is the base URL for an OpenAI client: it ends in /v1.
 func (s *Server) URL() string { return "http://" + s.Addr() + "/v1" }
+
+// GeminiURL is the base URL for a Gemini client: it ends in /v1beta.
+func (s *Server) GeminiURL() string { return "http://" + s.Addr() + "/v1beta" }
 
 // SetDefault changes what requests without directive get.
 func (s *Server) SetDefault(directive string) error {

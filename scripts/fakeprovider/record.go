@@ -30,7 +30,8 @@ type Record struct {
 	Cancelled bool  `json:"cancelled"`
 	Started   int64 `json:"started_unix_nano"`
 	Ended     int64 `json:"ended_unix_nano"`
-	// Body is what arrived, when Options.KeepBodies is set.
+	// Path and Body are what arrived, when Options.KeepBodies is set.
+	Path string `json:"path,omitempty"`
 	Body []byte `json:"body,omitempty"`
 }
 
