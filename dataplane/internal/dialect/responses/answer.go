@@ -102,9 +102,8 @@ func (r *reader) output(to *response) bool {
 		if r.s.Peek() != '{' {
 			ok = r.s.Skip()
 		} else {
-			var it item
-			if ok = r.item(&it); ok {
-				to.parts = r.answered(to, &it, to.parts)
+			if ok = r.item(&r.it); ok {
+				to.parts = r.answered(to, &r.it, to.parts)
 			}
 		}
 		if !ok {

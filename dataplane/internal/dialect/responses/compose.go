@@ -16,7 +16,7 @@ type composer struct {
 
 // appendID writes the id of the item that is next.
 func (c *composer) appendID(b []byte, prefix string, own canon.Text) []byte {
-	if own != nil && c.from == canon.Responses {
+	if !own.Empty() && c.from == canon.Responses {
 		return append(b, own...)
 	}
 	b = append(append(b, '"'), prefix...)

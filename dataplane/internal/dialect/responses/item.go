@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
@@ -48,10 +47,11 @@ func kindOf(t canon.Text) *itemKind {
 // item reads the item that starts here. Its type may come last, so that what
 // is wrong inside of an unknown kind must not matter: such an item is opaque.
 func (r *reader) item(it *item) bool {
-	start := r.s.Pos()
+	*it = item{}
 	if c := r.s.Peek(); c != '{' {
 		return r.wrong("", "an object")
 	}
+	start := r.s.Pos()
 	lax := r.lax
 	r.lax = true
 	ok := r.itemFields(it)
@@ -59,7 +59,7 @@ func (r *reader) item(it *item) bool {
 	if !ok {
 		return false
 	}
-	it.raw = canon.Raw(bytes.TrimSpace(r.s.Text()[start:r.s.Pos()]))
+	it.raw = canon.Raw(r.s.Text()[start:r.s.Pos()])
 	if it.kind == nil && it.role != nil {
 		it.kind = canon.Text(`"message"`)
 	}

@@ -23,6 +23,7 @@ type reader struct {
 	// extra are the fields of items and parts that have no name in canon.
 	extra []canon.Field
 	parts arena
+	it    item // the item that is read
 	// room is where texts are unescaped to.
 	room     []byte
 	logprobs []canon.Raw

@@ -203,11 +203,10 @@ func (r *requestReader) input() bool {
 			r.list = ""
 			return ok
 		}
-		var it item
-		if !r.item(&it) || r.bad != nil || !r.check(&it) {
+		if !r.item(&r.it) || r.bad != nil || !r.check(&r.it) {
 			return false
 		}
-		r.take(&it)
+		r.take(&r.it)
 	}
 }
 

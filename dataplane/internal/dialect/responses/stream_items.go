@@ -9,8 +9,8 @@ import (
 // itemAdded reads the start of an item. Thoughts begin when their text does,
 // since only then it is known that there is one.
 func (s *streamReader) itemAdded(emit canon.Emit) error {
-	var it item
-	if ok := s.parseItem(&it); !ok {
+	it := &s.r.it
+	if ok := s.parseItem(it); !ok {
 		return garbage("an item of the stream is not a JSON object")
 	}
 	k := kindOf(it.kind)
@@ -21,7 +21,7 @@ func (s *streamReader) itemAdded(emit canon.Emit) error {
 		s.sum.calls = true
 		p := &s.out.Part
 		p.Kind, p.ID, p.Name, p.Custom = canon.ToolCallPart, it.callID, it.name, it.kind.Is("custom_tool_call")
-		s.r.extras(&it, p)
+		s.r.extras(it, p)
 		_, err := s.start(s.ev.item, 0, emit)
 		return err
 	}
@@ -210,11 +210,11 @@ func (s *streamReader) thought(place int, name canon.Text, summary int, emit can
 // itemDone reads a whole item: what came of it before is ended, the rest is
 // given out.
 func (s *streamReader) itemDone(emit canon.Emit) error {
-	var it item
-	if !s.parseItem(&it) {
+	it := &s.r.it
+	if !s.parseItem(it) {
 		return garbage("an item of the stream is not a JSON object")
 	}
-	return s.tell(&it, s.ev.item, emit)
+	return s.tell(it, s.ev.item, emit)
 }
 
 // tell gives out what an item holds beyond what came of it before.

@@ -312,11 +312,13 @@ func (s *streamReader) late(emit canon.Emit) error {
 	number := 0
 	var err error
 	ok := s.r.s.Array(func(int) bool {
-		var it item
-		if s.r.s.Peek() != '{' || !s.r.item(&it) {
+		if s.r.s.Peek() != '{' {
 			return s.r.s.Skip()
 		}
-		err = errors.Join(err, s.tell(&it, number, emit))
+		if !s.r.item(&s.r.it) {
+			return false
+		}
+		err = errors.Join(err, s.tell(&s.r.it, number, emit))
 		number++
 		return err == nil
 	})
