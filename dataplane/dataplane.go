@@ -294,6 +294,7 @@ func (p *plane) gauges() {
 	gauge("tollgate_usage_spool_oldest_seconds", "How long the oldest event waits for the ledger.", stat(func(s meter.Stats) float64 { return s.OldestUnconfirmed.Seconds() }))
 	gauge("tollgate_usage_unconfirmed", "Events that the ledger has not confirmed.", stat(func(s meter.Stats) float64 { return float64(s.Unconfirmed) }))
 	gauge("tollgate_usage_unsettled", "Requests admitted and not settled.", stat(func(s meter.Stats) float64 { return float64(s.Unsettled) }))
+	counter("tollgate_usage_unrecorded_total", "Refused requests, which cost nothing, that a full spool had no room to record.", stat(func(s meter.Stats) float64 { return float64(s.Unrecorded) }))
 	counter("tollgate_usage_lost_total", "Events that could not be kept. Anything above 0 is an alarm.", stat(func(s meter.Stats) float64 { return float64(s.Lost) }))
 }
 

@@ -141,8 +141,8 @@ func (a *Admission) Settle(ev *usagev1.Event) error {
 }
 
 // Record writes an event that needs no admission: a refusal of a caller whose
-// key is known. It fails when the spool is full, and the event is counted as
-// lost.
+// key is known. It fails with fault.UsageSpoolFull when there is no room, and
+// the event, which costs nothing, is counted as unrecorded.
 func (m *Meter) Record(ev *usagev1.Event) error {
 	buf := m.buffers.Get().(*[]byte)
 	defer m.buffers.Put(buf)
@@ -151,7 +151,7 @@ func (m *Meter) Record(ev *usagev1.Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.makeRoom(int64(padded(len(f))), true); err != nil {
-		m.lost.Add(1)
+		m.unrecorded.Add(1)
 		return err
 	}
 	ev.Seq, _ = m.settle(f)
