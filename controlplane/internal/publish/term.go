@@ -48,7 +48,11 @@ func (t *term) run(ctx context.Context) error {
 			return err
 		}
 		mark, seq := t.unmarked()
-		out, err := t.lead.Step(ctx, mark, int64(seq), batch)
+		var out []postgres.Outgoing
+		err := t.attempt(ctx, func(ctx context.Context) (err error) {
+			out, err = t.lead.Step(ctx, mark, int64(seq), batch)
+			return err
+		})
 		if err != nil {
 			return err
 		}
