@@ -100,6 +100,8 @@ const (
 	patience = 30 * time.Second
 	// housekeeping is how often what has ended is forgotten.
 	housekeeping = time.Hour
+	// pruneTime bounds one turn of it.
+	pruneTime = 2 * time.Minute
 	// asideKeep is how long what the ledger could not take is kept.
 	asideKeep = 30 * 24 * time.Hour
 	// checkup is how often the invariants are asked.
@@ -395,7 +397,7 @@ func (p *program) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
 	for {
-		err := errors.Join(p.db.PruneSessions(ctx), p.db.PruneIdempotency(ctx, idempotency.Keep), p.db.PruneUsageAside(ctx, asideKeep))
+		err := p.prune(ctx)
 		if err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "housekeeping", "error", err, "code", fault.From(err).Kind.Code)
 		}
@@ -405,6 +407,14 @@ func (p *program) keepHouse(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// prune is one turn, in bounded time: a database that says nothing any more must
+// not end the housekeeping.
+func (p *program) prune(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pruneTime)
+	defer cancel()
+	return errors.Join(p.db.PruneSessions(ctx), p.db.PruneIdempotency(ctx, idempotency.Keep), p.db.PruneUsageAside(ctx, asideKeep))
 }
 
 // listeners are the ports of the program.
