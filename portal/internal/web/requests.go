@@ -97,12 +97,14 @@ func (s *Server) requests(v *visit) error {
 	})
 	m.Keys, m.Routes = []view.Option{{Value: "", Label: "All keys"}}, []view.Option{{Value: "", Label: "All routes"}}
 	if t.Can.Read {
-		g.Go(func() (err error) {
-			m.Keys, err = v.keyOptions()
+		g.Go(func() error {
+			list, err := v.keyOptions(ctx)
+			m.Keys = list.first("All keys")
 			return err
 		})
-		g.Go(func() (err error) {
-			m.Routes, err = v.routeOptions()
+		g.Go(func() error {
+			list, err := v.routeNames(ctx)
+			m.Routes = list.first("All routes")
 			return err
 		})
 	}
@@ -173,82 +175,6 @@ func pagerOf(u *url.URL, next *string, more bool) view.Pager {
 		p.Next = u.Path + "?" + q.Encode()
 	}
 	return p
-}
-
-func (v *visit) keyOptions() ([]view.Option, error) {
-	list, err := control.OK(v.api.ListApiKeysWithResponse(v.ctx, v.slug, &apiclient.ListApiKeysParams{Limit: ptr(100)}))
-	if err != nil {
-		return nil, err
-	}
-	out := []view.Option{{Value: "", Label: "All keys"}}
-	for _, k := range list.Data {
-		out = append(out, view.Option{Value: k.Id, Label: k.Name + " (" + k.Hint + ")"})
-	}
-	return out, nil
-}
-
-func (v *visit) routeOptions() ([]view.Option, error) {
-	names, err := v.routeNames()
-	if err != nil {
-		return nil, err
-	}
-	out := []view.Option{{Value: "", Label: "All routes"}}
-	for _, n := range names {
-		out = append(out, view.Option{Value: n, Label: n})
-	}
-	return out, nil
-}
-
-// routeNames are the tenant's routes and those that every tenant has.
-func (v *visit) routeNames() ([]string, error) {
-	var own *apiclient.RoutePage
-	var builtIns []apiclient.CatalogModel
-	g, ctx := errgroup.WithContext(v.ctx)
-	g.Go(func() (err error) {
-		own, err = control.OK(v.api.ListRoutesWithResponse(ctx, v.slug, &apiclient.ListRoutesParams{Limit: ptr(100)}))
-		return err
-	})
-	g.Go(func() error {
-		all, err := v.catalog()
-		for _, m := range all {
-			if m.BuiltIn {
-				builtIns = append(builtIns, m)
-			}
-		}
-		return err
-	})
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var names []string
-	seen := map[string]bool{}
-	for _, r := range own.Data {
-		names, seen[r.Name] = append(names, r.Name), true
-	}
-	for _, m := range builtIns {
-		if !seen[m.ProviderModel] {
-			names = append(names, m.ProviderModel)
-		}
-	}
-	return names, nil
-}
-
-// catalog reads the whole catalogue, bounded.
-func (v *visit) catalog() ([]apiclient.CatalogModel, error) {
-	var all []apiclient.CatalogModel
-	var cursor *string
-	for range 10 {
-		page, err := control.OK(v.api.ListCatalogModelsWithResponse(v.ctx, &apiclient.ListCatalogModelsParams{Limit: ptr(100), Cursor: cursor}))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Data...)
-		if !page.HasMore || page.NextCursor == nil {
-			break
-		}
-		cursor = page.NextCursor
-	}
-	return all, nil
 }
 
 // find opens the request whose id was pasted.

@@ -37,12 +37,9 @@ func (s *Server) start(v *visit) error {
 		return err
 	})
 	g.Go(func() error {
-		models, err := control.OK(v.api.ListCatalogModelsWithResponse(ctx, &apiclient.ListCatalogModelsParams{Limit: ptr(100)}))
-		if err != nil {
-			return err
-		}
-		route = builtIn(models.Data, route)
-		return nil
+		models, err := v.catalog(ctx)
+		route = builtIn(models, route)
+		return err
 	})
 	if err := g.Wait(); err != nil {
 		return err

@@ -41,7 +41,7 @@ func (s *Server) projectCreate(v *visit) error {
 	to := v.page.Tenant.URL("projects")
 	p, err := control.Created(v.api.CreateProjectWithResponse(v.ctx, v.slug, &apiclient.CreateProjectParams{IdempotencyKey: v.idempotencyKey()}, apiclient.ProjectCreate{Name: v.field("name")}))
 	if err != nil {
-		return v.again(v.sentForm(to), err, v.projectsPage)
+		return v.again(v.sentForm(to), clashAt(err, "name"), v.projectsPage)
 	}
 	return v.done(to, "“"+p.Name+"” is made.", nil)
 }
@@ -67,7 +67,7 @@ func (s *Server) projectUpdate(v *visit) error {
 	_, err := control.OK(v.api.UpdateProjectWithResponse(v.ctx, v.slug, v.c.Param("id"),
 		&apiclient.UpdateProjectParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()}, apiclient.ProjectPatch{Name: ptr(v.field("name"))}))
 	if err != nil {
-		return v.again(v.sentForm(to), err, v.projectPage)
+		return v.again(v.sentForm(to), clashAt(err, "name"), v.projectPage)
 	}
 	return v.done(to, "Saved.", nil)
 }
