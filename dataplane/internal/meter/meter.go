@@ -121,6 +121,9 @@ type Meter struct {
 	// retryAt is when a disk that was full is tried again.
 	retryAt time.Time
 	full    bool
+	// unwritten says that a half of the journal waits for a disk that does not
+	// take it.
+	unwritten bool
 	// near says that the spool is almost at its cap.
 	near bool
 
@@ -233,9 +236,12 @@ func (m *Meter) Close() error {
 	}
 	m.closed = true
 	if m.journal != nil {
-		m.spill()
+		// What the disk does not take now stays in the journal for the next boot.
+		if err := m.spill(); err != nil {
+			m.log.Error("usage records stay in the journal", "error", err)
+		}
 	}
-	if err := m.writeNotesLocked(); err != nil {
+	if err := m.keepNotes(m.notes()); err != nil {
 		m.log.Error("usage spool notes cannot be written", "error", err)
 	}
 	// A short last segment leaves the next boot less to read.
@@ -312,7 +318,7 @@ func (m *Meter) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	st := Stats{
-		Bytes: m.bytes, MaxBytes: m.cfg.MaxBytes, Segments: len(m.segments), LastSeq: m.seq, Full: m.full,
+		Bytes: m.bytes, MaxBytes: m.cfg.MaxBytes, Segments: len(m.segments), LastSeq: m.seq, Full: m.full || m.unwritten,
 		Unsettled: m.open + uint64(len(m.debts)), Lost: m.lost.Load(), Unrecorded: m.unrecorded.Load(), Reshipped: m.reshipped.Load(),
 	}
 	now := m.cfg.Now()
