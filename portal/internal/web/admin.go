@@ -38,13 +38,16 @@ func (s *Server) adminLive(v *visit) error {
 }
 
 func (v *visit) adminModel() (view.Admin, error) {
-	per := periodOf(v.c.QueryParams(), now())
+	per, wrong := periodOf(v.c.QueryParams(), now())
 	if per.name == "today" {
 		per.interval = "hour"
 	}
 	m := view.Admin{
 		Periods: usagePeriods[:len(usagePeriods)-1], Period: per.name,
 		LiveURL: "/admin/live?period=" + url.QueryEscape(per.name),
+	}
+	if _, m.Problem = wrongFilter(wrong); m.Problem != nil {
+		m.Problem.Fix = "Choose one above; these are the last 30 days."
 	}
 	var o *apiclient.Overview
 	g, ctx := errgroup.WithContext(v.ctx)
@@ -86,28 +89,11 @@ func adminPlots(o *apiclient.Overview, a axis, label string) []view.Plot {
 		{key: "cost", name: "Provider cost", class: "c0", pick: func(t apiclient.Totals) int64 { return t.CostNano }},
 		{key: "margin", name: "Margin", class: "c1", pick: func(t apiclient.Totals) int64 { return t.PriceNano - t.CostNano }},
 	}
-	points := sumPoints(o.Points)
 	return []view.Plot{
-		makePlot(money, a, points, layers, false, label, view.Amount(view.Money(o.Totals.PriceNano))),
-		makePlot(requestFigure(), a, points, outcomeLayers(), false, label, view.Count(o.Totals.Requests)),
-		makePlot(tokenFigure(), a, points, tokenLayers(), false, label, view.Count(allTokens(o.Totals))),
+		makePlot(money, a, o.Points, layers, false, label, view.Amount(view.Money(o.Totals.PriceNano))),
+		makePlot(requestFigure(), a, o.Points, outcomeLayers(), false, label, view.Count(o.Totals.Requests)),
+		makePlot(tokenFigure(), a, o.Points, tokenLayers(), false, label, view.Count(allTokens(o.Totals))),
 	}
-}
-
-// sumPoints makes one point per moment, should there be several.
-func sumPoints(points []apiclient.UsagePoint) []apiclient.UsagePoint {
-	var out []apiclient.UsagePoint
-	at := map[int64]int{}
-	for _, p := range points {
-		i, ok := at[p.At.Unix()]
-		if !ok {
-			at[p.At.Unix()] = len(out)
-			out = append(out, p)
-			continue
-		}
-		out[i].Totals = sumTotals([]apiclient.UsagePoint{out[i], p}, func(apiclient.UsagePoint) bool { return true })
-	}
-	return out
 }
 
 func marginRows(groups []apiclient.UsageGroup, link func(string) string) []view.UsageRow {
