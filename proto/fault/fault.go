@@ -77,6 +77,12 @@ func Newf(k *Kind, format string, args ...any) *Fault {
 	return &Fault{Kind: k, Detail: fmt.Sprintf(format, args...)}
 }
 
+// Invalid says what is wrong with one field of a request, and what to do about
+// it; fix may be empty.
+func Invalid(location, message, fix string) *Fault {
+	return New(ValidationFailed, "", nil).WithField(location, message, fix)
+}
+
 // WithParam names the field at fault.
 func (f *Fault) WithParam(p string) *Fault { f.Param = p; return f }
 
