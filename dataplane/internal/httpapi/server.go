@@ -5,6 +5,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,23 +41,16 @@ type Limits struct {
 	HeaderTime, BodyStall, WriteStall, Rest time.Duration
 }
 
-func orInt[T int | int64 | time.Duration](v, otherwise T) T {
-	if v > 0 {
-		return v
-	}
-	return otherwise
-}
-
 func (l Limits) withDefaults() Limits {
-	l.Headers = orInt(l.Headers, 32<<10)
-	l.Body = orInt(l.Body, 32<<20)
-	l.Buffered = orInt(l.Buffered, 1<<30)
-	l.Connections = orInt(l.Connections, 20_000)
-	l.InFlight = orInt(l.InFlight, 10_000)
-	l.HeaderTime = orInt(l.HeaderTime, 10*time.Second)
-	l.BodyStall = orInt(l.BodyStall, 20*time.Second)
-	l.WriteStall = orInt(l.WriteStall, 30*time.Second)
-	l.Rest = orInt(l.Rest, 2*time.Minute)
+	l.Headers = cmp.Or(l.Headers, 32<<10)
+	l.Body = cmp.Or(l.Body, 32<<20)
+	l.Buffered = cmp.Or(l.Buffered, 1<<30)
+	l.Connections = cmp.Or(l.Connections, 20_000)
+	l.InFlight = cmp.Or(l.InFlight, 10_000)
+	l.HeaderTime = cmp.Or(l.HeaderTime, 10*time.Second)
+	l.BodyStall = cmp.Or(l.BodyStall, 20*time.Second)
+	l.WriteStall = cmp.Or(l.WriteStall, 30*time.Second)
+	l.Rest = cmp.Or(l.Rest, 2*time.Minute)
 	return l
 }
 

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"bytes"
 	"errors"
 	"io"
@@ -60,7 +61,7 @@ func (r *Response) open(c *Client, cn *conn, call *Call) {
 	}
 	*r = Response{client: c, conn: cn, call: call, buf: c.cfg.Buffers.Get(size)}
 	r.buf.B = r.buf.B[:cap(r.buf.B)]
-	r.idle = or(call.Idle, DefaultIdleTimeout)
+	r.idle = cmp.Or(call.Idle, DefaultIdleTimeout)
 }
 
 // begin starts the body after the head.

@@ -154,10 +154,3 @@ func (c *Call) size() (n int) {
 	}
 	return n
 }
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return otherwise
-}
