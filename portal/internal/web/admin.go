@@ -105,79 +105,6 @@ func marginRows(groups []apiclient.UsageGroup, link func(string) string) []view.
 	return rows
 }
 
-func (s *Server) tenants(v *visit) error {
-	v.at("tenants", "Tenants")
-	m := view.Tenants{
-		Query: v.c.QueryParam("query"), Status: v.c.QueryParam("status"),
-		Statuses: []view.Option{{Value: "", Label: "Any"}, {Value: "active", Label: "Active"}, {Value: "suspended", Label: "Suspended"}},
-	}
-	params := &apiclient.ListTenantsParams{Limit: ptr(listSize), Cursor: v.cursor()}
-	if m.Query != "" {
-		params.Query = &m.Query
-	}
-	if st := apiclient.TenantStatus(m.Status); st.Valid() {
-		params.Status = &st
-	}
-	m.Filtered = m.Query != "" || m.Status != ""
-	page, err := control.OK(v.api.ListTenantsWithResponse(v.ctx, params))
-	if err != nil {
-		return err
-	}
-	m.Pager = pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)
-	for _, r := range page.Data {
-		row := tenantRow(r.Tenant)
-		t := r.Totals
-		row.Requests, row.Errors, row.Tokens = t.Requests, t.Errors, allTokens(t)
-		row.Price, row.Margin = view.Money(t.PriceNano), view.Money(t.PriceNano-t.CostNano)
-		m.Rows = append(m.Rows, row)
-	}
-	return v.render(func(p view.Page) templ.Component { return view.TenantsPage(p, m) })
-}
-
-func tenantRow(t apiclient.Tenant) view.TenantRow {
-	return view.TenantRow{
-		ID: t.Id, Slug: t.Slug, Name: t.Name, URL: adminTenantURL(t.Slug), State: tenantState(t.Status), Created: view.Instant{Time: t.CreatedAt},
-	}
-}
-
-func adminTenantURL(slug string) string { return "/admin/tenants/" + url.PathEscape(slug) }
-
-func (s *Server) tenantAdmin(v *visit) error {
-	t, err := control.OK(v.api.GetTenantWithResponse(v.ctx, v.c.Param("id")))
-	if err != nil {
-		return err
-	}
-	v.at("tenants", t.Name, view.Crumb{Name: "Tenants", URL: "/admin/tenants"})
-	m := view.TenantAdmin{
-		Row: tenantRow(*t), Form: v.newForm("", nil), Suspended: t.Status == apiclient.TenantStatusSuspended,
-		SuspendURL: adminTenantURL(t.Slug) + "/suspend", ResumeURL: adminTenantURL(t.Slug) + "/resume", OpenURL: (&view.Tenant{Slug: t.Slug}).URL(),
-	}
-	if id, err := strconv.ParseInt(v.c.QueryParam("change"), 10, 64); err == nil {
-		v.slug = t.Slug
-		m.Change = ptr(v.changeStatus(id, 0))
-		v.page.Live = true
-	}
-	return v.render(func(p view.Page) templ.Component { return view.TenantAdminPage(p, m) })
-}
-
-func (s *Server) tenantSuspend(v *visit) error {
-	id := v.c.Param("id")
-	t, err := control.OK(v.api.SuspendTenantWithResponse(v.ctx, id, &apiclient.SuspendTenantParams{IdempotencyKey: v.idempotencyKey()}))
-	if err != nil {
-		return v.orTell(adminTenantURL(id), err)
-	}
-	return v.done(adminTenantURL(t.Slug), t.Name+" is suspended: its calls are refused from now on.", t.ChangeId)
-}
-
-func (s *Server) tenantResume(v *visit) error {
-	id := v.c.Param("id")
-	t, err := control.OK(v.api.ResumeTenantWithResponse(v.ctx, id, &apiclient.ResumeTenantParams{IdempotencyKey: v.idempotencyKey()}))
-	if err != nil {
-		return v.orTell(adminTenantURL(id), err)
-	}
-	return v.done(adminTenantURL(t.Slug), t.Name+" is active again.", t.ChangeId)
-}
-
 func dataPlaneRows(list *apiclient.DataPlaneList) []view.DataPlaneRow {
 	var rows []view.DataPlaneRow
 	for _, d := range list.Data {
@@ -227,15 +154,6 @@ func (s *Server) dataPlanesLive(v *visit) error {
 		return err
 	}
 	return v.write(http.StatusOK, view.DataPlanesLive(m))
-}
-
-func (s *Server) operatorAudit(v *visit) error {
-	v.at("audit", "Audit")
-	page, err := control.OK(v.api.ListOperatorAuditWithResponse(v.ctx, &apiclient.ListOperatorAuditParams{Limit: ptr(listSize), Cursor: v.cursor()}))
-	if err != nil {
-		return err
-	}
-	return v.auditPage(page, "What operators changed, newest first, UTC.")
 }
 
 func (s *Server) doctor(v *visit) error {
