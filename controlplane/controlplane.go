@@ -362,7 +362,7 @@ func (p *program) serve(ctx context.Context, l *listeners) error {
 		case <-ctx.Done():
 		case <-groupCtx.Done():
 		}
-		p.drain(ctx, servers)
+		p.drain(groupCtx, servers)
 		stopWorkers()
 		return nil
 	})
@@ -378,10 +378,14 @@ func (p *program) serve(ctx context.Context, l *listeners) error {
 
 // drain is the data planes' order too: readiness goes off, so that balancers
 // look elsewhere; after DrainDelay nothing new is accepted; after DrainTime
-// what is still open is cut.
+// what is still open is cut. ctx ends when a part has failed: then nothing waits
+// for balancers.
 func (p *program) drain(ctx context.Context, servers []*http.Server) {
 	p.api.Drain()
-	time.Sleep(p.cfg.DrainDelay)
+	select {
+	case <-time.After(p.cfg.DrainDelay):
+	case <-ctx.Done():
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.DrainTime)
 	defer cancel()
 	for _, s := range servers {

@@ -145,16 +145,25 @@ func (p *plane) serve(ctx context.Context) error {
 	if err := p.store.Load(ctx); err != nil && ctx.Err() != nil {
 		return nil
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var g errgroup.Group
 	g.Go(func() error {
 		defer stop()
 		return p.front.Run(ctx, p.listener)
 	})
-	g.Go(func() error { return p.store.Run(behind) })
-	g.Go(func() error { return p.meter.Run(behind) })
-	g.Go(func() error { return p.client.Run(behind) })
+	parts := []func(context.Context) error{p.store.Run, p.meter.Run, p.client.Run}
 	if p.ops != nil {
-		g.Go(func() error { return p.serveOps(behind) })
+		parts = append(parts, p.serveOps)
+	}
+	for _, run := range parts {
+		g.Go(func() error {
+			err := run(behind)
+			if err != nil {
+				end(httpapi.ErrPartFailed)
+			}
+			return err
+		})
 	}
 	p.log.Info("data plane listens", "address", p.listener.Addr().String(), "data_plane", p.meter.DataPlaneID(), "epoch", p.meter.Epoch())
 	if p.cfg.OnReady != nil {

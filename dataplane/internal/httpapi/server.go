@@ -140,9 +140,14 @@ func (s *Server) InFlight() int64 { return s.inFlight.Load() }
 // Handler is the front without its listener.
 func (s *Server) Handler() http.Handler { return s.echo }
 
+// ErrPartFailed is the cause to end Run's context with when another part of the
+// data plane has failed.
+var ErrPartFailed = errors.New("another part failed")
+
 // Run serves ln until ctx ends, and then drains: readiness goes off, so that
 // balancers look elsewhere; after DrainDelay nothing new is accepted; after
-// DrainTime what is still open is cut.
+// DrainTime what is still open is cut. There is no delay when ln or another part
+// has failed: callers that come meanwhile could not be served well.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.echo,
@@ -157,6 +162,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		},
 		ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}
+	asked := ctx
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		err := srv.Serve(s.limit(ln))
@@ -167,6 +173,10 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
+		s.draining.Store(true)
+		if asked.Err() != nil && !errors.Is(context.Cause(asked), ErrPartFailed) {
+			time.Sleep(s.cfg.DrainDelay)
+		}
 		return s.drain(srv)
 	})
 	return g.Wait()
@@ -176,10 +186,6 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 const lastWords = 2 * time.Second
 
 func (s *Server) drain(srv *http.Server) error {
-	s.draining.Store(true)
-	if s.cfg.DrainDelay > 0 {
-		time.Sleep(s.cfg.DrainDelay)
-	}
 	for i, wait := range []time.Duration{s.cfg.DrainTime, lastWords} {
 		if i > 0 {
 			s.cfg.Pipeline.CutAll()

@@ -1,8 +1,8 @@
 package provider
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"time"
