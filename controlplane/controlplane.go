@@ -206,7 +206,12 @@ func (p *program) close() {
 // connectNATS returns at once, connected or not, and keeps trying for ever.
 func (p *program) connectNATS() (*nats.Conn, error) {
 	opts := append([]nats.Option{
-		nats.Name("tollgate controlplane"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.Name("tollgate controlplane"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
+		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(250*time.Millisecond, 500*time.Millisecond),
+		// A link that is dead without a word carries no revocation.
+		nats.Timeout(2 * time.Second), nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2),
+		// What cannot be sent now must fail now: the outbox and the ledger keep it.
+		nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				p.log.Warn("lost NATS", "error", err)

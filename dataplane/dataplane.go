@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -21,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/httpapi"
+	"github.com/tollgate/tollgate/dataplane/internal/link"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/metrics"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
@@ -232,26 +232,9 @@ func (p *plane) connect() error {
 		p.log.Warn("no NATS is configured: config stays as it is, usage stays in the spool")
 		return nil
 	}
-	opts := []nats.Option{
-		nats.Name("tollgate data plane"),
-		nats.RetryOnFailedConnect(true),
-		nats.MaxReconnects(-1),
-		// Full jitter, so that a restarted server does not meet all at once.
-		nats.CustomReconnectDelay(func(attempts int) time.Duration {
-			return rand.N(min(2*time.Second, 100*time.Millisecond<<min(attempts, 5)))
-		}),
-		nats.PingInterval(5 * time.Second),
-		nats.MaxPingsOutstanding(2),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				p.log.Warn("connection to NATS lost", "error", err)
-			}
-		}),
-		nats.ReconnectHandler(func(*nats.Conn) { p.log.Info("connection to NATS is back") }),
-	}
-	nc, err := nats.Connect(p.cfg.NATSURL, append(opts, p.cfg.NATSOptions...)...)
+	nc, err := link.Connect(p.cfg.NATSURL, "tollgate data plane", p.log, p.cfg.NATSOptions...)
 	if err != nil {
-		return fmt.Errorf("connect to NATS: %w", err)
+		return err
 	}
 	p.nats = nc
 	return nil
