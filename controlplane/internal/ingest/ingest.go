@@ -75,6 +75,8 @@ type Ingester struct {
 	daysSince time.Time
 	// gaps are those that stood open when they were last counted.
 	gaps map[usage.Gap]bool
+	// gapsFailed says that the last look for them failed.
+	gapsFailed bool
 }
 
 // message is one message of the stream, decoded.
@@ -339,8 +341,14 @@ func (in *Ingester) countGaps(ctx context.Context) {
 		return err
 	})
 	if err != nil {
-		return // the next turn tells
+		// While the database is away the writer says so; what fails again is told.
+		if in.gapsFailed && ctx.Err() == nil {
+			in.log.Warn("missing usage events cannot be looked for; trying again", "error", err)
+		}
+		in.gapsFailed = true
+		return
 	}
+	in.gapsFailed = false
 	open := make(map[usage.Gap]bool, len(found))
 	for _, g := range found {
 		open[g] = true
