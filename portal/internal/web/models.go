@@ -145,7 +145,7 @@ func (v *visit) modelNewPage(status int, f view.Form) error {
 }
 
 // catalogShown is how many models of the catalogue one page has.
-const catalogShown = 40
+const catalogShown = 25
 
 // catalogFilter are the models that can be added: those of the credential's
 // provider, unless another one or a part of a name is asked for.
