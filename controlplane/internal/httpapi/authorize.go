@@ -128,7 +128,7 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 	}
 	call.principal = p
 	if op.rule.operator && !p.Operator {
-		return fault.New(fault.Forbidden, "This is for operators alone.", nil)
+		return fault.New(fault.OperatorOnly, "", nil)
 	}
 	names := c.ParamNames()
 	i := slices.Index(names, "tenant_id")

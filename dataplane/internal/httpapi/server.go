@@ -104,6 +104,9 @@ func (s *Server) routes() {
 		e.POST(base+"/chat/completions", s.handle(pipeline.Chat))
 		e.GET(base+"/models", s.handle(pipeline.Models))
 		e.GET(base+"/models/*", s.handle(pipeline.Model))
+		e.OPTIONS(base+"/chat/completions", s.noBrowsers(http.MethodPost))
+		e.OPTIONS(base+"/models", s.noBrowsers(http.MethodGet))
+		e.OPTIONS(base+"/models/*", s.noBrowsers(http.MethodGet))
 	}
 	e.GET("/livez", func(c echo.Context) error { return health(c, true, "") })
 	e.GET("/readyz", func(c echo.Context) error {
