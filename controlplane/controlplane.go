@@ -133,10 +133,6 @@ func Migrate(ctx context.Context, databaseURL string) (int, error) {
 	return postgres.Migrate(ctx, databaseURL)
 }
 
-// CreateMasterKey writes a new key-encryption key to a file that must not
-// exist.
-func CreateMasterKey(path string) error { return seal.CreateKeyFile(path) }
-
 // Run is the control plane, from start to clean stop. It returns nil when ctx
 // ended it.
 func Run(ctx context.Context, cfg Config) error {
