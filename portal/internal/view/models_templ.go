@@ -739,7 +739,7 @@ func catalogSearch(v CatalogFilter) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 50, "\" role=\"search\" data-testid=\"catalog-filter\"><input type=\"hidden\" name=\"credential\" value=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 50, "\" role=\"search\" aria-label=\"Catalogue\" data-testid=\"catalog-filter\"><input type=\"hidden\" name=\"credential\" value=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -80,7 +80,7 @@ func TenantsPage(p Page, v Tenants) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, " <form class=\"filters\" method=\"get\" action=\"/admin/tenants\" role=\"search\"><span class=\"filter\"><label for=\"t-query\">Name or slug</label> <input id=\"t-query\" type=\"search\" name=\"query\" value=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, " <form class=\"filters\" method=\"get\" action=\"/admin/tenants\" role=\"search\" aria-label=\"Tenants\"><span class=\"filter\"><label for=\"t-query\">Name or slug</label> <input id=\"t-query\" type=\"search\" name=\"query\" value=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
