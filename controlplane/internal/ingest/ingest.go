@@ -47,8 +47,6 @@ type Config struct {
 	Conn   *nats.Conn
 	Ledger Ledger
 	Logger *slog.Logger
-	// MaxBytes caps the usage stream; DefaultMaxBytes when 0.
-	MaxBytes int64
 }
 
 // Stats are counters since the start, for metrics.
@@ -104,9 +102,6 @@ const (
 
 // New makes an Ingester; Run starts it.
 func New(cfg Config) *Ingester {
-	if cfg.MaxBytes == 0 {
-		cfg.MaxBytes = DefaultMaxBytes
-	}
 	return &Ingester{cfg: cfg, log: cfg.Logger.With("part", "ingest"), messages: make(chan message, prefetch),
 		heartbeats: make(chan *nats.Msg, 1024), days: map[int64]bool{}}
 }

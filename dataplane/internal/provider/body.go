@@ -406,7 +406,7 @@ func (r *Response) Close() {
 	}
 	r.call.Cancel.bind(nil, time.Time{})
 	if r.ended && r.reusable && r.r == r.w && r.call.Cancel.Cause() == nil {
-		r.conn.endpoint.give(r.conn, r.client.cfg.IdlePerEndpoint)
+		r.conn.endpoint.give(r.conn, idlePerEndpoint)
 	} else {
 		r.conn.nc.Close()
 	}

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -250,14 +249,4 @@ func cause(err error) error {
 		err = next
 	}
 	return err
-}
-
-// within runs stop and gives up waiting after d.
-func within(d time.Duration, done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	case <-time.After(d):
-		return false
-	}
 }

@@ -84,7 +84,10 @@ func stop(d time.Duration, programs ...*program) {
 	deadline := time.Now().Add(d)
 	for _, p := range programs {
 		if p != nil {
-			within(time.Until(deadline), p.done)
+			select {
+			case <-p.done:
+			case <-time.After(time.Until(deadline)):
+			}
 		}
 	}
 }
