@@ -62,6 +62,10 @@ func outcomeText(r apiclient.Request, attempts []apiclient.Attempt) string {
 		}
 		return strings.TrimSpace("Refused by Tollgate. " + why)
 	case apiclient.UpstreamError:
+		if r.ErrorCode == fault.UpstreamRejected.Code {
+			// Its fix leads to the page on which this stands.
+			why = fault.UpstreamRejected.Text
+		}
 		if n := len(attempts); n > 0 && attempts[n-1].Status >= 400 {
 			return strings.TrimSpace("The provider answered " + strconv.Itoa(attempts[n-1].Status) + " " + http.StatusText(attempts[n-1].Status) + ". " + why)
 		}
