@@ -23,8 +23,8 @@ PACKAGES = $(foreach m,$(MODULES),./$(m)/...)
 build: ## one static binary: bin/tollgate
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tollgate ./deploy/tollgate
 
-.PHONY: images
-images: ## binaries of the programs alone, for the container images
+.PHONY: programs
+programs: ## each program alone, without what `tollgate up` embeds
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ \
 		./controlplane/cmd/controlplane ./dataplane/cmd/dataplane ./portal/cmd/portal
 

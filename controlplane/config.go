@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tollgate/tollgate/controlplane/internal/postgres"
 	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/secretkey"
 )
@@ -77,6 +78,9 @@ func (c *Config) Validate() error {
 	need(c.DataPlanePublicKeyFile, "TOLLGATE_DATAPLANE_PUBLIC_KEY_FILE", "the file with the public half of the data planes' key")
 	if c.NATSURL == "" && len(c.NATSOptions) == 0 {
 		need("", "TOLLGATE_NATS_URL", "the URL of NATS, such as nats://127.0.0.1:4222")
+	}
+	if c.DatabaseURL != "" {
+		errs = append(errs, postgres.CheckURL(c.DatabaseURL))
 	}
 	for env, addr := range map[string]string{"TOLLGATE_API_ADDR": c.Addr, "TOLLGATE_OPS_ADDR": c.OpsAddr} {
 		if addr == "" {

@@ -100,6 +100,8 @@ const (
 	patience = 30 * time.Second
 	// housekeeping is how often what has ended is forgotten.
 	housekeeping = time.Hour
+	// pruneTime bounds one turn of it.
+	pruneTime = 2 * time.Minute
 	// asideKeep is how long what the ledger could not take is kept.
 	asideKeep = 30 * 24 * time.Hour
 	// checkup is how often the invariants are asked.
@@ -130,10 +132,6 @@ type program struct {
 func Migrate(ctx context.Context, databaseURL string) (int, error) {
 	return postgres.Migrate(ctx, databaseURL)
 }
-
-// CreateMasterKey writes a new key-encryption key to a file that must not
-// exist.
-func CreateMasterKey(path string) error { return seal.CreateKeyFile(path) }
 
 // Run is the control plane, from start to clean stop. It returns nil when ctx
 // ended it.
@@ -204,7 +202,12 @@ func (p *program) close() {
 // connectNATS returns at once, connected or not, and keeps trying for ever.
 func (p *program) connectNATS() (*nats.Conn, error) {
 	opts := append([]nats.Option{
-		nats.Name("tollgate controlplane"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.Name("tollgate controlplane"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
+		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(250*time.Millisecond, 500*time.Millisecond),
+		// A link that is dead without a word carries no revocation.
+		nats.Timeout(2 * time.Second), nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2),
+		// What cannot be sent now must fail now: the outbox and the ledger keep it.
+		nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				p.log.Warn("lost NATS", "error", err)
@@ -360,7 +363,7 @@ func (p *program) serve(ctx context.Context, l *listeners) error {
 		case <-ctx.Done():
 		case <-groupCtx.Done():
 		}
-		p.drain(ctx, servers)
+		p.drain(groupCtx, servers)
 		stopWorkers()
 		return nil
 	})
@@ -376,10 +379,14 @@ func (p *program) serve(ctx context.Context, l *listeners) error {
 
 // drain is the data planes' order too: readiness goes off, so that balancers
 // look elsewhere; after DrainDelay nothing new is accepted; after DrainTime
-// what is still open is cut.
+// what is still open is cut. ctx ends when a part has failed: then nothing waits
+// for balancers.
 func (p *program) drain(ctx context.Context, servers []*http.Server) {
 	p.api.Drain()
-	time.Sleep(p.cfg.DrainDelay)
+	select {
+	case <-time.After(p.cfg.DrainDelay):
+	case <-ctx.Done():
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.DrainTime)
 	defer cancel()
 	for _, s := range servers {
@@ -395,7 +402,7 @@ func (p *program) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
 	for {
-		err := errors.Join(p.db.PruneSessions(ctx), p.db.PruneIdempotency(ctx, idempotency.Keep), p.db.PruneUsageAside(ctx, asideKeep))
+		err := p.prune(ctx)
 		if err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "housekeeping", "error", err, "code", fault.From(err).Kind.Code)
 		}
@@ -405,6 +412,14 @@ func (p *program) keepHouse(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// prune is one turn, in bounded time: a database that says nothing any more must
+// not end the housekeeping.
+func (p *program) prune(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pruneTime)
+	defer cancel()
+	return errors.Join(p.db.PruneSessions(ctx), p.db.PruneIdempotency(ctx, idempotency.Keep), p.db.PruneUsageAside(ctx, asideKeep))
 }
 
 // listeners are the ports of the program.

@@ -127,7 +127,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	number := func(name string) int64 {
 		n, err := strconv.ParseInt(or(name, "0"), 10, 64)
 		if err != nil || n < 0 {
-			errs = append(errs, fmt.Errorf("%s must be a whole number", name))
+			errs = append(errs, fmt.Errorf("%s must be a whole number of 0 or more, where 0 means the default", name))
 		}
 		return n
 	}
@@ -145,10 +145,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 func (c *Config) Validate() error {
 	var errs []error
 	if c.DataDir == "" {
-		errs = append(errs, errors.New("DataDir is required: set TOLLGATE_DATA_DIR to a directory of this data plane alone"))
+		errs = append(errs, errors.New("TOLLGATE_DATA_DIR is not set: a directory of this data plane alone"))
 	}
 	if c.PrivateKey == nil && c.PrivateKeyFile == "" {
-		errs = append(errs, errors.New("the private key is required: set TOLLGATE_DATAPLANE_PRIVATE_KEY_FILE"))
+		errs = append(errs, errors.New("TOLLGATE_DATAPLANE_PRIVATE_KEY_FILE is not set: the file with the private half of the data planes' key"))
+	}
+	if c.NATSURL == "" && len(c.NATSOptions) == 0 && c.Snapshot == "" && c.isNew() {
+		errs = append(errs, errors.New("TOLLGATE_NATS_URL is not set: the URL of NATS, such as nats://127.0.0.1:4222; without it a new data plane needs TOLLGATE_SNAPSHOT"))
 	}
 	for name, addr := range map[string]string{"TOLLGATE_GATEWAY_ADDR": c.Addr, "TOLLGATE_OPS_ADDR": c.OpsAddr} {
 		if addr == "" {
@@ -165,6 +168,12 @@ func (c *Config) Validate() error {
 		errs = append(errs, errors.New("DrainDelay and DrainTime must not be negative"))
 	}
 	return errors.Join(errs...)
+}
+
+// isNew says whether there is nothing on disk to begin with.
+func (c *Config) isNew() bool {
+	_, err := os.Stat(c.DataDir)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // privateKey reads the key that opens credentials. The file must be readable

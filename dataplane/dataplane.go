@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -21,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/httpapi"
+	"github.com/tollgate/tollgate/dataplane/internal/link"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/metrics"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
@@ -145,16 +145,25 @@ func (p *plane) serve(ctx context.Context) error {
 	if err := p.store.Load(ctx); err != nil && ctx.Err() != nil {
 		return nil
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var g errgroup.Group
 	g.Go(func() error {
 		defer stop()
 		return p.front.Run(ctx, p.listener)
 	})
-	g.Go(func() error { return p.store.Run(behind) })
-	g.Go(func() error { return p.meter.Run(behind) })
-	g.Go(func() error { return p.client.Run(behind) })
+	parts := []func(context.Context) error{p.store.Run, p.meter.Run, p.client.Run}
 	if p.ops != nil {
-		g.Go(func() error { return p.serveOps(behind) })
+		parts = append(parts, p.serveOps)
+	}
+	for _, run := range parts {
+		g.Go(func() error {
+			err := run(behind)
+			if err != nil {
+				end(httpapi.ErrPartFailed)
+			}
+			return err
+		})
 	}
 	p.log.Info("data plane listens", "address", p.listener.Addr().String(), "data_plane", p.meter.DataPlaneID(), "epoch", p.meter.Epoch())
 	if p.cfg.OnReady != nil {
@@ -223,26 +232,9 @@ func (p *plane) connect() error {
 		p.log.Warn("no NATS is configured: config stays as it is, usage stays in the spool")
 		return nil
 	}
-	opts := []nats.Option{
-		nats.Name("tollgate data plane"),
-		nats.RetryOnFailedConnect(true),
-		nats.MaxReconnects(-1),
-		// Full jitter, so that a restarted server does not meet all at once.
-		nats.CustomReconnectDelay(func(attempts int) time.Duration {
-			return rand.N(min(2*time.Second, 100*time.Millisecond<<min(attempts, 5)))
-		}),
-		nats.PingInterval(5 * time.Second),
-		nats.MaxPingsOutstanding(2),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				p.log.Warn("connection to NATS lost", "error", err)
-			}
-		}),
-		nats.ReconnectHandler(func(*nats.Conn) { p.log.Info("connection to NATS is back") }),
-	}
-	nc, err := nats.Connect(p.cfg.NATSURL, append(opts, p.cfg.NATSOptions...)...)
+	nc, err := link.Connect(p.cfg.NATSURL, "tollgate data plane", p.log, p.cfg.NATSOptions...)
 	if err != nil {
-		return fmt.Errorf("connect to NATS: %w", err)
+		return err
 	}
 	p.nats = nc
 	return nil
@@ -294,6 +286,7 @@ func (p *plane) gauges() {
 	gauge("tollgate_usage_spool_oldest_seconds", "How long the oldest event waits for the ledger.", stat(func(s meter.Stats) float64 { return s.OldestUnconfirmed.Seconds() }))
 	gauge("tollgate_usage_unconfirmed", "Events that the ledger has not confirmed.", stat(func(s meter.Stats) float64 { return float64(s.Unconfirmed) }))
 	gauge("tollgate_usage_unsettled", "Requests admitted and not settled.", stat(func(s meter.Stats) float64 { return float64(s.Unsettled) }))
+	counter("tollgate_usage_unrecorded_total", "Refused requests, which cost nothing, that a full spool had no room to record.", stat(func(s meter.Stats) float64 { return float64(s.Unrecorded) }))
 	counter("tollgate_usage_lost_total", "Events that could not be kept. Anything above 0 is an alarm.", stat(func(s meter.Stats) float64 { return float64(s.Lost) }))
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/tollgate/tollgate/deploy/internal/keyfile"
 )
@@ -10,7 +11,13 @@ import (
 // keygen makes the keys of an installation of several machines. Keys that
 // exist stay: a new master key would lose every stored credential.
 func keygen(_ context.Context, a *app, args []string) error {
-	if len(args) != 2 {
+	for _, arg := range args {
+		// A directory whose name looks like a flag was meant as a flag.
+		if strings.HasPrefix(arg, "-") {
+			return usageError{"does not take " + arg}
+		}
+	}
+	if len(args) != 2 || args[0] == "" || args[1] == "" {
 		return usageError{"needs the control plane's directory and the data planes'"}
 	}
 	made, err := keyfile.Ensure(keyfile.In(args[0], args[1]))

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -44,20 +45,25 @@ type app struct {
 // verb is one thing that the binary can do.
 type verb struct {
 	name, summary, usage string
+	// more is what help adds.
+	more string
 	// run returns nil when a signal ended a server that had begun to serve.
 	run func(ctx context.Context, a *app, args []string) error
 }
 
 func verbs() []verb {
 	return []verb{
-		{"up", "run everything in this process", "tollgate up", up},
-		{"controlplane", "run the control plane", "tollgate controlplane", runControlPlane},
-		{"dataplane", "run a data plane", "tollgate dataplane", runDataPlane},
-		{"portal", "run the portal", "tollgate portal", runPortal},
-		{"migrate", "bring the database's schema up to date", "tollgate migrate [--check]", migrate},
-		{"keygen", "make the key files of an installation", "tollgate keygen CONTROL_DIR DATAPLANE_DIR", keygen},
-		{"doctor", "check that ledger, rollups and config agree", "tollgate doctor [-o table|json|yaml]", doctor},
-		{"version", "say which version this is", "tollgate version [-o table|json|yaml]", showVersion},
+		{"up", "run everything in this process", "tollgate up", "", up},
+		{"controlplane", "run the control plane", "tollgate controlplane", "", runControlPlane},
+		{"dataplane", "run a data plane", "tollgate dataplane", "", runDataPlane},
+		{"portal", "run the portal", "tollgate portal", "", runPortal},
+		{"migrate", "bring the database's schema up to date", "tollgate migrate [--check]",
+			"--check changes nothing and fails unless the schema is up to date.", migrate},
+		{"keygen", "make the key files of an installation", "tollgate keygen CONTROL_DIR DATAPLANE_DIR",
+			"Keys that exist stay. The data planes' private key goes into DATAPLANE_DIR, the rest into CONTROL_DIR.", keygen},
+		{"doctor", "check that ledger, rollups and config agree", "tollgate doctor [-o table|json|yaml]",
+			"Without TOLLGATE_DATABASE_URL it looks at the database of a running `tollgate up`.", doctor},
+		{"version", "say which version this is", "tollgate version [-o table|json|yaml]", "", showVersion},
 	}
 }
 
@@ -96,40 +102,58 @@ func (a *app) main(ctx context.Context, args []string) int {
 	}
 	switch args[0] {
 	case "help", "-h", "--help":
-		a.help(a.stdout)
-		return exitOK
+		if len(args) == 1 {
+			a.help(a.stdout)
+			return exitOK
+		}
+		// help VERB is VERB --help.
+		args = append(slices.Clone(args[1:]), "--help")
 	case "--version":
-		args[0] = "version"
+		args = append([]string{"version"}, args[1:]...)
 	}
 	for _, v := range verbs() {
-		if v.name != args[0] {
-			continue
+		if v.name == args[0] {
+			return a.run(ctx, v, args[1:])
 		}
-		if len(args) == 2 && (args[1] == "-h" || args[1] == "--help") {
-			fmt.Fprintf(a.stdout, "%s: %s\n\nUsage: %s\n", v.name, v.summary, v.usage)
-			return exitOK
-		}
-		err := v.run(ctx, a, args[1:])
-		if err == nil {
-			return exitOK
-		}
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			return exitInterrupted
-		}
-		fmt.Fprintf(a.stderr, "tollgate %s: %v\n", v.name, err)
-		if errors.As(err, new(usageError)) {
-			fmt.Fprintf(a.stderr, "Usage: %s\n", v.usage)
-		}
-		return exitCode(err)
 	}
 	fmt.Fprintf(a.stderr, "tollgate: unknown verb %q\n\n", args[0])
 	a.help(a.stderr)
 	return exitUsage
 }
 
-func exitCode(err error) int {
+// run carries out one verb and says what went wrong.
+func (a *app) run(ctx context.Context, v verb, args []string) int {
+	if slices.ContainsFunc(args, asksForHelp) {
+		if len(args) > 1 {
+			fmt.Fprintf(a.stderr, "tollgate %s: --help stands alone\n\n", v.name)
+			helpOf(a.stderr, v)
+			return exitUsage
+		}
+		helpOf(a.stdout, v)
+		return exitOK
+	}
+	err := v.run(ctx, a, args)
+	if err == nil {
+		return exitOK
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
+	fmt.Fprintf(a.stderr, "tollgate %s: %v\n", v.name, err)
 	switch {
 	case errors.As(err, new(usageError)):
+		fmt.Fprintf(a.stderr, "Usage: %s\n", v.usage)
+	case errors.Is(err, allinone.ErrConfig):
+		fmt.Fprintf(a.stderr, "`tollgate %s --help` lists the variables.\n", v.name)
+	}
+	return exitCode(err)
+}
+
+func asksForHelp(arg string) bool { return arg == "-h" || arg == "--help" }
+
+func exitCode(err error) int {
+	switch {
+	case errors.As(err, new(usageError)), errors.Is(err, allinone.ErrConfig), errors.Is(err, database.ErrURL):
 		return exitUsage
 	case errors.As(err, new(foundError)):
 		return exitFound
@@ -142,15 +166,15 @@ func exitCode(err error) int {
 }
 
 func (a *app) help(w io.Writer) {
-	fmt.Fprint(w, "Tollgate stands between your programs and the model providers they call.\n\nUsage: tollgate VERB\n\n")
+	fmt.Fprint(w, "Tollgate stands between your programs and the model providers they call.\n\nUsage: tollgate VERB\n       tollgate help VERB\n\n")
 	for _, v := range verbs() {
 		fmt.Fprintf(w, "  %-14s%s\n", v.name, v.summary)
 	}
 	fmt.Fprint(w, `
-Configuration comes from the environment: TOLLGATE_* variables, listed in
-docs/operations.md. Exit codes: 0 well, 1 error, 2 usage, 5 conflict (a port or
-directory in use, a newer database), 7 unavailable, 8 doctor found something,
-130 interrupted.
+Configuration comes from the environment: TOLLGATE_* variables. The help of each
+verb lists them, docs/operations.md explains them. Exit codes: 0 well, 1 error,
+2 usage or configuration, 5 conflict (a port or directory in use, a newer
+database), 7 unavailable, 8 doctor found something, 130 interrupted.
 `)
 }
 

@@ -8,10 +8,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/tollgate/tollgate/controlplane"
 	"github.com/tollgate/tollgate/deploy/internal/allinone"
+	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 )
 
 // invoke runs the binary's main function with an environment of its own.
@@ -40,9 +44,21 @@ func TestExitCodes(t *testing.T) {
 		"argument to up":     {nil, []string{"up", "now"}, exitUsage, "takes no arguments"},
 		"bad format":         {nil, []string{"version", "-o", "xml"}, exitUsage, "table, json or yaml"},
 		"migrate without db": {nil, []string{"migrate"}, exitUsage, "TOLLGATE_DATABASE_URL"},
-		"malformed db url":   {map[string]string{"TOLLGATE_DATABASE_URL": "mysql://u:hunter2@x"}, []string{"migrate"}, exitError, "postgres://user:password@host"},
+		"malformed db url":   {map[string]string{"TOLLGATE_DATABASE_URL": "mysql://u:hunter2@x"}, []string{"migrate"}, exitUsage, "postgres://user:password@host"},
 		"db down": {map[string]string{"TOLLGATE_DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/x"}, []string{"migrate"},
 			exitUnavailable, "cannot be reached at 127.0.0.1:1"},
+		"doctor with db down": {map[string]string{"TOLLGATE_DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/x"}, []string{"doctor"},
+			exitUnavailable, "cannot be reached at 127.0.0.1:1"},
+		"doctor's flag":     {nil, []string{"doctor", "--all"}, exitUsage, "Usage: tollgate doctor"},
+		"help and more":     {nil, []string{"doctor", "--help", "x"}, exitUsage, "Usage: tollgate doctor"},
+		"help of nothing":   {nil, []string{"help", "launch"}, exitUsage, `unknown verb "launch"`},
+		"keygen's flag":     {nil, []string{"keygen", "--force", "a"}, exitUsage, "Usage: tollgate keygen"},
+		"log level":         {map[string]string{"TOLLGATE_LOG_LEVEL": "loud"}, []string{"portal"}, exitUsage, "must be debug, info, warn or error"},
+		"log level of up":   {map[string]string{"TOLLGATE_LOG_LEVEL": "loud"}, []string{"up"}, exitUsage, "TOLLGATE_LOG_LEVEL"},
+		"empty dataplane":   {map[string]string{"TOLLGATE_DATA_DIR": filepath.Join(t.TempDir(), "x")}, []string{"dataplane"}, exitUsage, "TOLLGATE_NATS_URL is not set"},
+		"empty control":     {nil, []string{"controlplane"}, exitUsage, "TOLLGATE_MASTER_KEY_FILE is not set"},
+		"number of up":      {map[string]string{"TOLLGATE_DATA_DIR": t.TempDir(), "TOLLGATE_MAX_IN_FLIGHT": "many"}, []string{"up"}, exitUsage, "TOLLGATE_MAX_IN_FLIGHT must be"},
+		"address of up":     {map[string]string{"TOLLGATE_DATA_DIR": t.TempDir(), "TOLLGATE_GATEWAY_ADDR": "8080"}, []string{"up"}, exitUsage, "TOLLGATE_GATEWAY_ADDR"},
 		"doctor without up": {map[string]string{"TOLLGATE_DATA_DIR": t.TempDir()}, []string{"doctor"}, exitUnavailable, "tollgate up"},
 		"port in use": {map[string]string{"TOLLGATE_DATA_DIR": t.TempDir(), "TOLLGATE_GATEWAY_ADDR": taken.Addr().String()},
 			[]string{"up"}, exitConflict, "set TOLLGATE_GATEWAY_ADDR"},
@@ -57,6 +73,9 @@ func TestExitCodes(t *testing.T) {
 			}
 			if stdout != "" {
 				t.Errorf("an error wrote to stdout: %s", stdout)
+			}
+			if strings.Contains(stderr, ": in use\n") || strings.Count(stderr, "connection refused") > 1 {
+				t.Errorf("stderr says too much: %s", stderr)
 			}
 			if strings.Contains(stderr, "hunter2") {
 				t.Errorf("the password leaks: %s", stderr)
@@ -78,9 +97,87 @@ func TestHelpNamesEveryVerb(t *testing.T) {
 		}
 	}
 	for _, v := range verbs() {
-		if code, stdout, _ := invoke(t, nil, v.name, "--help"); code != exitOK || !strings.Contains(stdout, v.usage) {
-			t.Errorf("%s --help: %d, %s", v.name, code, stdout)
+		for _, args := range [][]string{{v.name, "--help"}, {v.name, "-h"}, {"help", v.name}} {
+			code, stdout, _ := invoke(t, nil, args...)
+			if code != exitOK || !strings.Contains(stdout, v.usage) {
+				t.Errorf("%v: %d, %s", args, code, stdout)
+			}
+			for _, x := range variables() {
+				if strings.Contains(stdout, "  "+x.name+" ") != x.of(v.name) {
+					t.Errorf("%v shows %s: %v", args, x.name, !x.of(v.name))
+				}
+			}
 		}
+	}
+}
+
+// Help makes nothing, and neither does a mistake.
+func TestKeygenMakesNoDirectoryOfAFlag(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, args := range [][]string{{"keygen", "--help", "x"}, {"keygen", "--force", "a"}, {"keygen", "a", "-b"}, {"keygen", "", ""}} {
+		if code, _, _ := invoke(t, nil, args...); code != exitUsage {
+			t.Errorf("%v: exit code %d", args, code)
+		}
+	}
+	if made, err := os.ReadDir("."); err != nil || len(made) > 0 {
+		t.Errorf("made %v, %v", made, err)
+	}
+}
+
+// What help lists and what the tables of docs/operations.md list is the same.
+func TestHelpAndOperationsListTheSameVariables(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile("`((?:TOLLGATE_[A-Z0-9_]+)|NO_COLOR)`")
+	documented, listed := map[string]string{}, map[string]bool{}
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 {
+			continue
+		}
+		for _, m := range name.FindAllStringSubmatch(cells[1], -1) {
+			documented[m[1]] = line
+		}
+	}
+	for _, v := range variables() {
+		listed[v.name] = true
+		if documented[v.name] == "" {
+			t.Errorf("no table of docs/operations.md has %s", v.name)
+		}
+		for name := range strings.FieldsSeq(v.verbs) {
+			if !slices.ContainsFunc(verbs(), func(x verb) bool { return x.name == name }) {
+				t.Errorf("%s: there is no verb %s", v.name, name)
+			}
+		}
+	}
+	for v := range documented {
+		if !listed[v] {
+			t.Errorf("help does not list %s", v)
+		}
+	}
+}
+
+func TestDoctorPrintsTheShapeOfTheAPI(t *testing.T) {
+	checks := []controlplane.DoctorCheck{{Name: "a", OK: true, Explanation: "holds"}, {Name: "b", Rows: 3, Explanation: "does \"not\""}}
+	var out bytes.Buffer
+	if err := printChecks(&out, "json", checks); err != nil {
+		t.Fatal(err)
+	}
+	var r apiclient.DoctorReport
+	d := json.NewDecoder(&out)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil || r.Ok || len(r.Checks) != 2 || r.Checks[1].Rows != 3 || r.Checks[1].Explanation != checks[1].Explanation {
+		t.Errorf("%+v, %v", r, err)
+	}
+	out.Reset()
+	if err := printChecks(&out, "yaml", checks); err != nil || !strings.HasPrefix(out.String(), "ok: false\nchecks:\n  - name: \"a\"\n    ok: true\n") {
+		t.Errorf("%s, %v", out.String(), err)
+	}
+	out.Reset()
+	if err := printChecks(&out, "table", checks); err != nil || !strings.HasPrefix(out.String(), "NAME") {
+		t.Errorf("%s, %v", out.String(), err)
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/tollgate/tollgate/deploy/internal/allinone"
@@ -42,7 +41,7 @@ func (a *app) databaseURL() (string, error) {
 	}
 	url, err := allinone.DatabaseURL(a.dataDir())
 	if err != nil {
-		return "", errors.Join(database.ErrUnreachable, err)
+		return "", fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	}
 	return url, nil
 }

@@ -17,6 +17,10 @@ func up(ctx context.Context, a *app, args []string) error {
 	if err := noArguments(args); err != nil {
 		return err
 	}
+	level, err := a.logLevel()
+	if err != nil {
+		return err
+	}
 	dir := a.dataDir()
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
@@ -33,7 +37,7 @@ func up(ctx context.Context, a *app, args []string) error {
 		Getenv:   a.getenv,
 		DataDir:  dir,
 		Version:  version,
-		Logger:   slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: a.logLevel()})),
+		Logger:   slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})),
 		Progress: func(s string) { fmt.Fprintln(a.stderr, s+" …") },
 		OnReady: func(i allinone.Info) {
 			fmt.Fprint(a.stdout, startPage(i, log.name, a.colour))

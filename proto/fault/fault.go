@@ -32,6 +32,8 @@ type Fault struct {
 	Kind *Kind
 	// Detail replaces Kind.Text when set. It must hold nothing secret.
 	Detail string
+	// Fix replaces Kind.Fix when set.
+	Fix string
 	// Param names the field at fault, for example "model" or "body.name".
 	Param string
 	// Fields lists what is wrong where, for forms and config.
@@ -77,6 +79,15 @@ func Newf(k *Kind, format string, args ...any) *Fault {
 	return &Fault{Kind: k, Detail: fmt.Sprintf(format, args...)}
 }
 
+// Invalid says what is wrong with one field of a request, and what to do about
+// it; fix may be empty.
+func Invalid(location, message, fix string) *Fault {
+	return New(ValidationFailed, "", nil).WithField(location, message, fix)
+}
+
+// WithFix says what to do in place of the kind's own advice.
+func (f *Fault) WithFix(fix string) *Fault { f.Fix = fix; return f }
+
 // WithParam names the field at fault.
 func (f *Fault) WithParam(p string) *Fault { f.Param = p; return f }
 
@@ -92,6 +103,28 @@ func (f *Fault) Public() string {
 		return f.Detail
 	}
 	return f.Kind.Text
+}
+
+// PublicFix is what callers are told to do.
+func (f *Fault) PublicFix() string {
+	if f.Fix != "" {
+		return f.Fix
+	}
+	return f.Kind.Fix
+}
+
+// maxSpoken bounds a message that the advice is added to.
+const maxSpoken = 400
+
+// Spoken is the text with the advice, for callers who get to see one message
+// and nothing beside it, as users of SDKs do. A provider's own words stay as
+// they are, and so does what is long already.
+func (f *Fault) Spoken() string {
+	text, fix := f.Public(), f.PublicFix()
+	if f.Code != "" || f.Status != 0 || len(text)+len(fix) > maxSpoken {
+		return text
+	}
+	return text + " " + fix
 }
 
 // Error holds the private cause too: for logs, never for callers.

@@ -33,6 +33,25 @@ func TestEveryKindSaysWhatHappenedAndWhatToDo(t *testing.T) {
 	}
 }
 
+func TestSpokenEndsWithTheFix(t *testing.T) {
+	own := fault.New(fault.ModelNotFound, "", nil)
+	if got := own.Spoken(); got != fault.ModelNotFound.Text+" "+fault.ModelNotFound.Fix {
+		t.Errorf("an SDK's user reads %q", got)
+	}
+	if got := own.WithFix("Ask."); got.Spoken() != fault.ModelNotFound.Text+" Ask." || got.PublicFix() != "Ask." {
+		t.Errorf("its own advice is lost: %q", got.Spoken())
+	}
+	quoted := fault.New(fault.UpstreamRejected, "The provider refused the call: too long", nil)
+	quoted.Status = 400
+	if got := quoted.Spoken(); got != quoted.Detail {
+		t.Errorf("a provider's words became %q", got)
+	}
+	long := fault.New(fault.BadRequest, strings.Repeat("x", 400), nil)
+	if long.Spoken() != long.Detail {
+		t.Error("a long message grew")
+	}
+}
+
 func TestUnknownErrorsLoseTheirText(t *testing.T) {
 	cause := errors.New("password is hunter2")
 	f := fault.From(fmt.Errorf("query: %w", cause))

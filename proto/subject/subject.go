@@ -34,7 +34,7 @@ func Config(tenantID string, kind configv1.Kind, id string) string {
 	if tenantID == "" {
 		tenantID = Operator
 	}
-	return root + "config.v1." + token(tenantID) + "." + kindToken(kind) + "." + token(id)
+	return root + "config.v1." + token(tenantID) + "." + KindName(kind) + "." + token(id)
 }
 
 // ConfigAll matches every config resource.
@@ -74,7 +74,8 @@ func SnapshotReady() string { return root + "snapshot.v1" }
 // Lease is where data planes ask for budget leases.
 func Lease(tenantID string) string { return root + "lease.v1." + token(tenantID) }
 
-func kindToken(k configv1.Kind) string {
+// KindName is what subjects and the API call a kind of resource: "api_key".
+func KindName(k configv1.Kind) string {
 	return strings.ToLower(strings.TrimPrefix(k.String(), "KIND_"))
 }
 

@@ -20,7 +20,7 @@ var homes = []home{
 		"the server adds 25 MB: programs that run beside a NATS must not link one"},
 	{"github.com/nats-io/nats.go", []string{
 		"controlplane/.", "controlplane/internal/publish", "controlplane/internal/ingest", "controlplane/internal/lease",
-		"dataplane/.", "dataplane/internal/tenantconfig", "dataplane/internal/meter",
+		"dataplane/.", "dataplane/internal/link", "dataplane/internal/tenantconfig", "dataplane/internal/meter",
 		"deploy", "scripts"},
 		"NATS is transport: only what sends and receives may know it"},
 	{"github.com/jackc/pgx", []string{"controlplane/.", "controlplane/internal/postgres", "deploy/internal/database", "scripts"},

@@ -50,7 +50,7 @@ func TestEveryFormWithoutScripts(t *testing.T) {
 		{name: "make a project", page: "{home}/projects", action: "/projects", keep: "project", link: "Nine", fields: map[string]string{"name": "Nine"}, says: []string{"is made"}},
 		{name: "rename it", page: "{project}", action: "{project}", fields: map[string]string{"name": "Ten"}, says: []string{"Saved.", "Ten"}},
 		{name: "delete it", page: "{project}", action: "/delete", says: []string{"The project is deleted"}},
-		{name: "limit a key", page: "{key}", action: "{key}", fields: map[string]string{"name": "Limited", "allowed_routes": "demo", "expiry": "7"}, says: []string{"Saved.", "Limited"}},
+		{name: "limit a key", page: "{key}", action: "{key}", fields: map[string]string{"name": "Limited", "may_call": "some", "allowed_routes": "demo", "expiry": "7"}, says: []string{"Saved.", "Limited"}},
 		{name: "make a management key", page: "{home}/management-keys", action: "/management-keys", fields: map[string]string{"name": "Terraform", "role": "admin"},
 			says: []string{"is ready to use", "tgm_"}},
 		{name: "revoke it", page: "{home}/management-keys", action: "/revoke", says: []string{"is revoked"}},

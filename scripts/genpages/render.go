@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/tollgate/tollgate/proto/fault"
@@ -15,6 +16,8 @@ func render() (map[string]string, error) {
 	var index strings.Builder
 	index.WriteString("# Errors\n\nEvery error carries a `code`. Codes are permanent: programs may act on them. " +
 		"`Retry` says whether the same call may succeed later; SDKs are told so by `x-should-retry`.\n\n" +
+		"At the gateway `message` ends with what to do about it, because users of SDKs see the message alone; `fix` holds the same advice by itself. " +
+		"A message with a provider's own words stays as it is, and so does `message` in the last event of a stream.\n\n" +
 		"| code | status | retry | what happened |\n|---|---|---|---|\n")
 	for _, k := range fault.All() {
 		page, err := renderKind(k)
@@ -22,7 +25,7 @@ func render() (map[string]string, error) {
 			return nil, err
 		}
 		pages[k.Code+".md"] = page
-		fmt.Fprintf(&index, "| [`%s`](%s.md) | %d | %s | %s |\n", k.Code, k.Code, k.Status, yes(k.Retry), k.Text)
+		fmt.Fprintf(&index, "| [`%s`](%s.md) | %s | %s | %s |\n", k.Code, k.Code, status(k), yes(k.Retry), k.Text)
 	}
 	for code := range why {
 		if fault.ByCode(code) == nil {
@@ -40,7 +43,11 @@ func renderKind(k *fault.Kind) (string, error) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s\n\n", k.Code, k.Text)
-	fmt.Fprintf(&b, "HTTP status **%d %s**. ", k.Status, http.StatusText(k.Status))
+	if k == fault.UpstreamRejected {
+		b.WriteString("HTTP status: **the provider's own**, 400 to 499. ")
+	} else {
+		fmt.Fprintf(&b, "HTTP status **%d %s**. ", k.Status, http.StatusText(k.Status))
+	}
 	if k.Retry {
 		b.WriteString("The same call may succeed later: wait as `retry-after` says where it is sent, then try again.\n")
 	} else {
@@ -50,7 +57,7 @@ func renderKind(k *fault.Kind) (string, error) {
 	b.WriteString("\nGive the `request_id` to whoever runs Tollgate when you ask for help: it finds the log line.\n")
 	if w.where != controlPlane {
 		body, err := example(map[string]any{"error": map[string]any{
-			"message": k.Text, "type": k.Type, "param": nil, "code": k.Code, "fix": k.Fix,
+			"message": spoken(k), "type": k.Type, "param": nil, "code": k.Code, "fix": k.Fix,
 			"request_id": exampleID, "doc_url": fault.DocURL(fault.DocBase, k.Code),
 		}})
 		if err != nil {
@@ -69,6 +76,23 @@ func renderKind(k *fault.Kind) (string, error) {
 		b.WriteString("\n## From the control plane\n\n" + body)
 	}
 	return b.String(), nil
+}
+
+// status is the one that callers get; a refusal of a provider keeps its own.
+func status(k *fault.Kind) string {
+	if k == fault.UpstreamRejected {
+		return "4xx"
+	}
+	return strconv.Itoa(k.Status)
+}
+
+// spoken is a message as the gateway writes it.
+func spoken(k *fault.Kind) string {
+	f := fault.New(k, "", nil)
+	if k == fault.UpstreamRejected {
+		f.Status, f.Detail = http.StatusBadRequest, "The provider refused the call: max_tokens is too large"
+	}
+	return f.Spoken()
 }
 
 const exampleID = "req_06hn3s9k7e2v5x8b1c4d6f0g2h"

@@ -5,6 +5,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,21 +15,20 @@ import (
 	"github.com/tollgate/tollgate/controlplane"
 )
 
-func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	if err := run(log); err != nil {
-		log.Error("control plane stopped", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(run()) }
 
-func run(log *slog.Logger) error {
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cfg, err := controlplane.FromEnv(os.Getenv)
-	if err != nil {
-		return err
+	if err := errors.Join(err, cfg.Validate()); err != nil {
+		fmt.Fprintln(os.Stderr, "controlplane:", err)
+		return 2
 	}
-	cfg.Logger = log
-	return controlplane.Run(ctx, cfg)
+	cfg.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	if err := controlplane.Run(ctx, cfg); err != nil {
+		cfg.Logger.Error("control plane stopped", "error", err)
+		return 1
+	}
+	return 0
 }

@@ -129,7 +129,7 @@ func (s *Service) CreateEntry(ctx context.Context, by change.Actor, e Entry, pri
 		e.Name = e.ProviderModel
 	}
 	if !configcheck.ValidCatalogID(e.ID) {
-		return Entry{}, 0, invalid("body.provider_model", "must be 1 to 200 of letters, digits and ._:/@+-", "")
+		return Entry{}, 0, fault.Invalid("body.provider_model", "must be 1 to 200 of letters, digits and ._:/@+-", "")
 	}
 	first, err := s.price(by, price)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *Service) CreateForTenant(ctx context.Context, tenantID string, by chang
 		m.UnknownPrice = Block
 	}
 	if !configcheck.ValidName(m.ProviderModel) {
-		return Model{}, 0, invalid("body.provider_model", "must be 1 to 200 of letters, digits and ._:/@+-", "Use the name that the provider's documentation gives.")
+		return Model{}, 0, fault.Invalid("body.provider_model", "must be 1 to 200 of letters, digits and ._:/@+-", "Use the name that the provider's documentation gives.")
 	}
 	own, err := s.price(by, price)
 	if err != nil {
@@ -160,7 +160,7 @@ func (s *Service) CreateForTenant(ctx context.Context, tenantID string, by chang
 	var route *NewRoute
 	if routeName != "" {
 		if !configcheck.ValidName(routeName) {
-			return Model{}, 0, invalid("body.route_name", "must be 1 to 200 of letters, digits and ._:/@+-", "")
+			return Model{}, 0, fault.Invalid("body.route_name", "must be 1 to 200 of letters, digits and ._:/@+-", "")
 		}
 		route = &NewRoute{ID: id.New(id.Route), Name: routeName}
 	}
@@ -181,7 +181,7 @@ func (s *Service) SetModelPrice(ctx context.Context, tenantID string, by change.
 // one tenant's model.
 func (s *Service) SetOperatorPrice(ctx context.Context, by change.Actor, catalogID, tenantID, modelID string, side Side, price NewPrice) (Price, int64, error) {
 	if (catalogID == "") == (tenantID == "" || modelID == "") {
-		return Price{}, 0, invalid("body.catalog_id", "either catalog_id, or tenant_id and model_id, must be given", "Name the model of the catalogue to set a price for all tenants, or a tenant and its model.")
+		return Price{}, 0, fault.Invalid("body.catalog_id", "either catalog_id, or tenant_id and model_id, must be given", "Name the model of the catalogue to set a price for all tenants, or a tenant and its model.")
 	}
 	p, err := s.price(by, &price)
 	if err != nil {
@@ -203,8 +203,4 @@ func (s *Service) price(by change.Actor, n *NewPrice) (*Price, error) {
 		source = "set by " + by.Name
 	}
 	return &Price{ID: id.New(id.Price), EffectiveFrom: n.EffectiveFrom, Rates: n.Rates, Source: source, CreatedBy: by.ID}, nil
-}
-
-func invalid(location, message, fix string) error {
-	return fault.New(fault.ValidationFailed, "", nil).WithField(location, message, fix)
 }

@@ -82,20 +82,20 @@ const clockSlack = time.Minute
 func (n *NewPrice) Validate(now time.Time) error {
 	for _, a := range n.Rates.named() {
 		if a.nano < 0 || a.nano > configcheck.MaxPrice {
-			return fault.New(fault.ValidationFailed, "", nil).WithField(n.At+a.name, "is negative or more than a million dollars", "Send dollars per million tokens, for example 0.15.")
+			return fault.Invalid(n.At+a.name, "is negative or more than a million dollars", "Send dollars per million tokens, for example 0.15.")
 		}
 	}
 	if n.EffectiveFrom.IsZero() {
 		n.EffectiveFrom = now
 	}
 	if n.EffectiveFrom.Before(now.Add(-clockSlack)) {
-		return fault.New(fault.ValidationFailed, "", nil).WithField(n.At+"effective_from", "is in the past", "Leave it out for now, or name a moment to come.")
+		return fault.Invalid(n.At+"effective_from", "is in the past", "Leave it out for now, or name a moment to come.")
 	}
 	if n.EffectiveFrom.Before(now) {
 		n.EffectiveFrom = now
 	}
 	if n.EffectiveFrom.Unix() > configcheck.MaxUnix {
-		return fault.New(fault.ValidationFailed, "", nil).WithField(n.At+"effective_from", "is after the year 9999", "")
+		return fault.Invalid(n.At+"effective_from", "is after the year 9999", "")
 	}
 	// Data planes count in seconds.
 	n.EffectiveFrom = n.EffectiveFrom.UTC().Truncate(time.Second)

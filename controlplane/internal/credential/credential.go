@@ -96,10 +96,10 @@ func (s *Service) Create(ctx context.Context, tenantID string, by change.Actor, 
 		BaseURL: kind.BaseURL, AuthStyle: styleOf(kind.Auth), AuthHeader: kind.Auth.Header,
 	}
 	if !configcheck.ValidProvider(provider) {
-		return Credential{}, 0, invalid("body.provider", "must be at most 63 of a-z, 0-9 and -", "")
+		return Credential{}, 0, fault.Invalid("body.provider", "must be at most 63 of a-z, 0-9 and -", "")
 	}
 	if kind.BaseURL == "" && provider != providerkind.Demo && (in.BaseURL == nil || *in.BaseURL == "") {
-		return Credential{}, 0, invalid("body.base_url", "is missing", "This provider has no address of its own: give it up to and including the version, such as "+kind.Example+".")
+		return Credential{}, 0, fault.Invalid("body.base_url", "is missing", "This provider has no address of its own: give it up to and including the version, such as "+kind.Example+".")
 	}
 	rec, err := s.apply(ctx, &c, in)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *Service) Update(ctx context.Context, tenantID string, by change.Actor, 
 	return s.UpdateCredential(ctx, tenantID, by, credentialID, match, func(c *Credential) (change.Record, error) {
 		moved := in.BaseURL != nil && *in.BaseURL != c.BaseURL
 		if moved && c.HasSecret() && in.Secret == nil && (in.AuthStyle == nil || *in.AuthStyle != None) {
-			return change.Record{}, invalid("body.secret", "a new address needs the secret again", "Send the secret together with base_url, so that a stored secret is never sent elsewhere.")
+			return change.Record{}, fault.Invalid("body.secret", "a new address needs the secret again", "Send the secret together with base_url, so that a stored secret is never sent elsewhere.")
 		}
 		return s.apply(ctx, c, in)
 	})
@@ -124,7 +124,7 @@ func (s *Service) Update(ctx context.Context, tenantID string, by change.Actor, 
 func (s *Service) apply(ctx context.Context, c *Credential, in Input) (change.Record, error) {
 	changed := set(c, in)
 	if strings.TrimSpace(c.Name) == "" {
-		return change.Record{}, invalid("body.name", "is missing", "")
+		return change.Record{}, fault.Invalid("body.name", "is missing", "")
 	}
 	if err := s.checkURL(c); err != nil {
 		return change.Record{}, err
@@ -184,10 +184,10 @@ func (s *Service) checkURL(c *Credential) error {
 		if bad, ok := errors.AsType[*configcheck.Error](err); ok {
 			message = bad.Message
 		}
-		return invalid("body.base_url", message, "Give the address up to and including the version, such as https://api.openai.com/v1.")
+		return fault.Invalid("body.base_url", message, "Give the address up to and including the version, such as https://api.openai.com/v1.")
 	}
 	if u, err := url.Parse(c.BaseURL); err != nil || (u.Scheme != "https" && !s.allowHTTP) {
-		return invalid("body.base_url", "must start with https://", "Secrets travel encrypted only; the operator can allow http for networks of their own.")
+		return fault.Invalid("body.base_url", "must start with https://", "Secrets travel encrypted only; the operator can allow http for networks of their own.")
 	}
 	return nil
 }
@@ -196,14 +196,14 @@ func (s *Service) checkURL(c *Credential) error {
 func (s *Service) secret(ctx context.Context, c *Credential, given *string) ([]byte, error) {
 	if c.AuthStyle == None {
 		if given != nil && *given != "" {
-			return nil, invalid("body.secret", "is given though auth_style none sends no secret", "Leave the secret out, or choose auth_style bearer or header.")
+			return nil, fault.Invalid("body.secret", "is given though auth_style none sends no secret", "Leave the secret out, or choose auth_style bearer or header.")
 		}
 		c.Secret, c.SecretHint = seal.Sealed{}, ""
 		return nil, nil
 	}
 	if given == nil {
 		if !c.HasSecret() {
-			return nil, invalid("body.secret", "is missing", "Paste the key that the provider gave you.")
+			return nil, fault.Invalid("body.secret", "is missing", "Paste the key that the provider gave you.")
 		}
 		secret, err := s.vault.Open(ctx, c.TenantID, c.ID, c.Secret)
 		if err != nil {
@@ -213,7 +213,7 @@ func (s *Service) secret(ctx context.Context, c *Credential, given *string) ([]b
 	}
 	text := strings.TrimSpace(*given)
 	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return nil, invalid("body.secret", "is empty or holds characters that cannot stand in a header", "Paste the key alone, without quotes or line breaks.")
+		return nil, fault.Invalid("body.secret", "is empty or holds characters that cannot stand in a header", "Paste the key alone, without quotes or line breaks.")
 	}
 	sealed, err := s.vault.Seal(ctx, c.TenantID, c.ID, []byte(text))
 	if err != nil {
@@ -252,8 +252,4 @@ func (s *Service) resource(c *Credential, secret []byte) (change.Resource, error
 		m.SealedSecret = sealed
 	}
 	return change.NewResource(c.TenantID, configv1.Kind_KIND_CREDENTIAL, c.ID, m)
-}
-
-func invalid(location, message, fix string) error {
-	return fault.New(fault.ValidationFailed, "", nil).WithField(location, message, fix)
 }

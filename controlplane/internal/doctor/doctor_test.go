@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -195,4 +198,34 @@ func TestRecentChecksLeaveTheOldLedgerAlone(t *testing.T) {
 	if c := examine(t, db, time.Now().AddDate(0, 0, -1))["ledger_hour"]; c.OK {
 		t.Error("did not look at what is recent")
 	}
+}
+
+// silent is a database that answers nothing.
+type silent struct{ asked chan struct{} }
+
+func (s silent) Violations(ctx context.Context, _ string, _ time.Time, _ int) (int64, string, error) {
+	s.asked <- struct{}{}
+	<-ctx.Done()
+	return 0, "", ctx.Err()
+}
+
+func (s silent) BrokenChains(ctx context.Context) (int64, string, error) {
+	return s.Violations(ctx, "", time.Time{}, 0)
+}
+
+func TestASilentDatabaseDoesNotEndTheWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(context.Background())
+		store, done := silent{make(chan struct{})}, make(chan error)
+		go func() {
+			done <- doctor.Watch(ctx, store, time.Hour, slog.New(slog.DiscardHandler), new(atomic.Int64))
+		}()
+		for range 3 {
+			<-store.asked
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -128,7 +128,7 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 	}
 	call.principal = p
 	if op.rule.operator && !p.Operator {
-		return fault.New(fault.Forbidden, "This is for operators alone.", nil)
+		return fault.New(fault.OperatorOnly, "", nil)
 	}
 	names := c.ParamNames()
 	i := slices.Index(names, "tenant_id")
@@ -136,7 +136,7 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 		return nil
 	}
 	values := slices.Clone(c.ParamValues())
-	if call.place, err = access.Enter(ctx, s.cfg.Access, p, printable(unescaped(c, values[i]))); err != nil {
+	if call.place, err = access.Enter(ctx, s.cfg.Access, p, storable(unescaped(c, values[i]))); err != nil {
 		return err
 	}
 	if !p.Operator && !slices.Contains(op.rule.roles, call.place.Role) {
@@ -157,9 +157,9 @@ func bearer(header string) (string, bool) {
 	return secret, secret != ""
 }
 
-// printable keeps text that Postgres would not take away from it: no tenant
+// storable keeps text that Postgres would not take away from it: no tenant
 // has such a name.
-func printable(s string) string {
+func storable(s string) string {
 	if bad := badText(s); bad != "" {
 		return ""
 	}

@@ -120,6 +120,22 @@ func TestSignUpRefusesWhatCannotBe(t *testing.T) {
 	}
 }
 
+// Each refusal tells what to do in this very case.
+func TestFixesFitTheCase(t *testing.T) {
+	s := newStage(t)
+	acc := s.signUp("Acme")
+	for want, a := range map[string]answer{
+		"use another address": s.refused("already_exists", "POST", "/v1/signup", "", m{"tenant_name": "X", "email": acc.email, "password": goodPassword}),
+		"/v1/openapi.json":    s.refused("unknown_path", "GET", "/v1/nothing", acc.owner, nil),
+		"an operator's":       s.refused("operator_only", "GET", "/v1/tenants", acc.owner, nil),
+		"Revoke the key":      s.refused("forbidden", "DELETE", "/v1/sessions/current", s.operator, nil),
+	} {
+		if !strings.Contains(a.str("fix"), want) {
+			t.Errorf("the fix is %q, which does not say %q", a.str("fix"), want)
+		}
+	}
+}
+
 func TestSessions(t *testing.T) {
 	s := newStage(t)
 	acc := s.signUp("Acme")

@@ -327,5 +327,5 @@ func TestHowFarAChangeIsAndTheSnapshot(t *testing.T) {
 	if err != nil || int64(h.Revision) != newest || h.Count != uint64(len(out)) {
 		t.Errorf("snapshot: %v, %v; want %d resources at revision %d", h, err, len(out), newest)
 	}
-	s.refused("forbidden", "GET", "/v1/operator/config/snapshot", s.managementKey(acc, access.Owner), nil)
+	s.refused("operator_only", "GET", "/v1/operator/config/snapshot", s.managementKey(acc, access.Owner), nil)
 }

@@ -60,9 +60,7 @@ func (s *Server) publicFault(ctx context.Context, err error) *fault.Fault {
 	if he, ok := errors.AsType[*echo.HTTPError](err); ok {
 		switch he.Code {
 		case http.StatusNotFound:
-			f := fault.New(fault.UnknownPath, "", nil)
-			f.Detail = "There is nothing at this address. See the API's description for the addresses that exist."
-			return f
+			return fault.New(fault.UnknownPath, "", nil).WithFix("GET /v1/openapi.json lists the addresses that exist.")
 		case http.StatusMethodNotAllowed:
 			return fault.New(fault.MethodNotAllowed, "", nil)
 		case http.StatusRequestEntityTooLarge:
@@ -118,7 +116,7 @@ func problem(f *fault.Fault, requestID string) apiserver.Problem {
 		Title:     f.Kind.Text,
 		Status:    f.Kind.Status,
 		Code:      f.Kind.Code,
-		Fix:       f.Kind.Fix,
+		Fix:       f.PublicFix(),
 		RequestId: requestID,
 		Detail:    some(f.Detail),
 	}
@@ -128,7 +126,7 @@ func problem(f *fault.Fault, requestID string) apiserver.Problem {
 		})
 		p.Errors = &errs
 	} else if f.Param != "" {
-		p.Errors = &[]apiserver.FieldError{{Location: f.Param, Message: f.Public(), Fix: some(f.Kind.Fix)}}
+		p.Errors = &[]apiserver.FieldError{{Location: f.Param, Message: f.Public(), Fix: some(f.PublicFix())}}
 	}
 	return p
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollgate/tollgate/controlplane/internal/rollout"
 	"github.com/tollgate/tollgate/proto/openapi/apiserver"
+	"github.com/tollgate/tollgate/proto/subject"
 )
 
 // Snapshots opens the newest config snapshot.
@@ -66,7 +67,7 @@ func (s *Server) GetConfigSnapshot(ctx context.Context, _ apiserver.GetConfigSna
 func changeJSON(c rollout.Change) apiserver.ChangeStatus {
 	live, slowest := c.Live()
 	out := apiserver.ChangeStatus{
-		ChangeId: c.ChangeID, Revision: some(c.Revision), ResourceKind: rollout.KindName(c.Kind), ResourceId: c.ResourceID,
+		ChangeId: c.ChangeID, Revision: some(c.Revision), ResourceKind: subject.KindName(c.Kind), ResourceId: c.ResourceID,
 		CommittedAt: c.CommittedAt, Live: live, Total: len(c.DataPlanes), SlowestMs: milliseconds(slowest),
 		DataPlanes: convert(c.DataPlanes, func(p rollout.Place) apiserver.ChangeOnDataPlane {
 			on := apiserver.ChangeOnDataPlane{DataPlaneId: p.DataPlaneID, Live: p.Live, AfterMs: milliseconds(p.After)}
@@ -85,7 +86,7 @@ func changeJSON(c rollout.Change) apiserver.ChangeStatus {
 
 func refusalJSON(r rollout.Refusal) apiserver.Refusal {
 	return apiserver.Refusal{
-		DataPlaneId: r.DataPlaneID, ResourceKind: rollout.KindName(r.Kind), ResourceId: r.ResourceID, Revision: r.Revision,
+		DataPlaneId: r.DataPlaneID, ResourceKind: subject.KindName(r.Kind), ResourceId: r.ResourceID, Revision: r.Revision,
 		Path: r.Path, Message: r.Message, ReceivedAt: r.ReceivedAt,
 	}
 }

@@ -40,7 +40,7 @@ func (s *Server) SignIn(ctx context.Context, r apiserver.SignInRequestObject) (a
 func (s *Server) SignOut(ctx context.Context, _ apiserver.SignOutRequestObject) (apiserver.SignOutResponseObject, error) {
 	id := principal(ctx).SessionID
 	if id == "" {
-		return nil, fault.New(fault.Forbidden, "A management key has no session to end; revoke the key instead.", nil)
+		return nil, fault.New(fault.Forbidden, "A management key has no session to end.", nil).WithFix("Revoke the key instead.")
 	}
 	if err := s.Sessions.DeleteSession(ctx, id); err != nil {
 		return nil, err

@@ -146,7 +146,7 @@ func TestTheOperatorSeesAllTenants(t *testing.T) {
 	if len(top) != 2 || top[0].(map[string]any)["name"] != "Acme" {
 		t.Errorf("the top tenants are %v", top)
 	}
-	s.refused("forbidden", "GET", "/v1/operator/overview", acc.owner, nil)
+	s.refused("operator_only", "GET", "/v1/operator/overview", acc.owner, nil)
 	list := s.want(200, "GET", "/v1/tenants", s.operator, nil)
 	requests := map[string]string{}
 	for _, r := range list.rows() {
@@ -174,5 +174,5 @@ func TestTheDoctorReports(t *testing.T) {
 	if strings.Contains(a.raw, acc.secret) {
 		t.Error("the report holds a secret")
 	}
-	s.refused("forbidden", "GET", "/v1/operator/doctor", acc.owner, nil)
+	s.refused("operator_only", "GET", "/v1/operator/doctor", acc.owner, nil)
 }

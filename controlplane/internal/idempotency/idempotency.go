@@ -18,8 +18,6 @@ import (
 const (
 	// Keep is how long answers are kept, at least.
 	Keep = 24 * time.Hour
-	// MaxKey is the length of a key.
-	MaxKey = 255
 	// patience is how long a request may plausibly still be running.
 	patience = time.Minute
 )

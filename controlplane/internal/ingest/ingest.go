@@ -47,8 +47,6 @@ type Config struct {
 	Conn   *nats.Conn
 	Ledger Ledger
 	Logger *slog.Logger
-	// MaxBytes caps the usage stream; DefaultMaxBytes when 0.
-	MaxBytes int64
 }
 
 // Stats are counters since the start, for metrics.
@@ -75,6 +73,8 @@ type Ingester struct {
 	daysSince time.Time
 	// gaps are those that stood open when they were last counted.
 	gaps map[usage.Gap]bool
+	// gapsFailed says that the last look for them failed.
+	gapsFailed bool
 }
 
 // message is one message of the stream, decoded.
@@ -102,9 +102,6 @@ const (
 
 // New makes an Ingester; Run starts it.
 func New(cfg Config) *Ingester {
-	if cfg.MaxBytes == 0 {
-		cfg.MaxBytes = DefaultMaxBytes
-	}
 	return &Ingester{cfg: cfg, log: cfg.Logger.With("part", "ingest"), messages: make(chan message, prefetch),
 		heartbeats: make(chan *nats.Msg, 1024), days: map[int64]bool{}}
 }
@@ -339,8 +336,14 @@ func (in *Ingester) countGaps(ctx context.Context) {
 		return err
 	})
 	if err != nil {
-		return // the next turn tells
+		// While the database is away the writer says so; what fails again is told.
+		if in.gapsFailed && ctx.Err() == nil {
+			in.log.Warn("missing usage events cannot be looked for; trying again", "error", err)
+		}
+		in.gapsFailed = true
+		return
 	}
+	in.gapsFailed = false
 	open := make(map[usage.Gap]bool, len(found))
 	for _, g := range found {
 		open[g] = true

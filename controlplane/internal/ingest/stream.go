@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// DefaultMaxBytes caps the stream: far below any disk, so that it is the
+	// maxBytes caps the stream: far below any disk, so that it is the
 	// stream that says no and never the file system. Data planes keep what is
 	// refused and send it again.
-	DefaultMaxBytes = 1 << 30
+	maxBytes = 1 << 30
 
 	// duplicateWindow forgets message ids before a data plane sends again what
 	// the ledger does not have (10 s): the stream must not take that for a
@@ -46,7 +46,7 @@ func (in *Ingester) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: subject.UsageStream, Description: "usage on its way to the ledger",
 		Subjects: []string{subject.UsageAll()}, Storage: jetstream.FileStorage, Retention: jetstream.WorkQueuePolicy,
-		Discard: jetstream.DiscardNew, MaxBytes: in.cfg.MaxBytes, Duplicates: duplicateWindow,
+		Discard: jetstream.DiscardNew, MaxBytes: maxBytes, Duplicates: duplicateWindow,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make stream %s: %w", subject.UsageStream, err)

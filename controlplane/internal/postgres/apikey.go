@@ -69,9 +69,9 @@ func holdProject(ctx context.Context, tx Tx, tenantID string, projectID *string)
 	named := *projectID
 	err := tx.QueryRow(ctx, `SELECT project_id FROM project WHERE tenant_id = $1 AND ($2 = '' OR project_id = $2)
 		ORDER BY project_id LIMIT 1 FOR SHARE`, tenantID, named).Scan(projectID)
-	switch err = one(1, err); {
+	switch err = found(err); {
 	case err == ErrNotFound && named != "":
-		return fault.New(fault.ValidationFailed, "", nil).WithField("body.project_id", "names no project of this tenant", "List the projects, or leave it out.")
+		return fault.Invalid("body.project_id", "names no project of this tenant", "List the projects, or leave it out.")
 	case err != nil:
 		return fmt.Errorf("find project of %s: %w", tenantID, err)
 	}

@@ -147,6 +147,11 @@ func one(n int64, err error) error {
 	if err == nil && n == 0 {
 		return ErrNotFound
 	}
+	return found(err)
+}
+
+// found turns "there is no row" into ErrNotFound.
+func found(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNotFound
 	}

@@ -96,7 +96,7 @@ func placeModel(ctx context.Context, tx Tx, tenantID string, m *catalog.Model) e
 	err := tx.QueryRow(ctx, `SELECT provider FROM credential WHERE tenant_id = $1 AND credential_id = $2 AND retired_at IS NULL FOR SHARE`,
 		tenantID, m.CredentialID).Scan(&m.Provider)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return fault.New(fault.ValidationFailed, "", nil).WithField("body.credential_id", "names no credential of this tenant", "List the credentials, or store one first.")
+		return fault.Invalid("body.credential_id", "names no credential of this tenant", "List the credentials, or store one first.")
 	}
 	if err != nil {
 		return fmt.Errorf("credential of model %s: %w", m.ID, err)
@@ -110,7 +110,7 @@ func placeModel(ctx context.Context, tx Tx, tenantID string, m *catalog.Model) e
 		return fmt.Errorf("catalogue entry %s: %w", wanted, err)
 	}
 	if !found && m.CatalogID != "" {
-		return fault.New(fault.ValidationFailed, "", nil).WithField("body.catalog_id", "names no model of the catalogue", "List the catalogue, or leave it out and set a price.")
+		return fault.Invalid("body.catalog_id", "names no model of the catalogue", "List the catalogue, or leave it out and set a price.")
 	}
 	if found {
 		m.CatalogID = wanted

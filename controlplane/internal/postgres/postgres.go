@@ -87,14 +87,6 @@ func (db *DB) Close() {
 	db.system.Close()
 }
 
-// Ping fails when the database does not answer.
-func (db *DB) Ping(ctx context.Context) error {
-	if err := db.system.Ping(ctx); err != nil {
-		return translate(err)
-	}
-	return nil
-}
-
 // InTenant runs fn in one transaction that sees the rows of tenantID alone.
 func (db *DB) InTenant(ctx context.Context, tenantID string, fn func(Tx) error) error {
 	if tenantID == "" {
@@ -164,6 +156,9 @@ var ErrNotFound = fault.New(fault.NotFound, "", nil)
 
 // translate gives errors of the database their public face. A fault passes.
 func translate(err error) error {
+	if err == nil {
+		return nil
+	}
 	if f, ok := errors.AsType[*fault.Fault](err); ok {
 		return f
 	}

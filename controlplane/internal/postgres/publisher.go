@@ -60,7 +60,7 @@ func (db *DB) LeadPublisher(ctx context.Context, patience time.Duration) (*Publi
 	err = pooled.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, publisherLock).Scan(&locked)
 	if err != nil || !locked {
 		pooled.Release()
-		return nil, translateNil(err)
+		return nil, translate(err)
 	}
 	// The session ends with the publisher, so it leaves the pool for good.
 	p := &Publisher{conn: pooled.Hijack()}
@@ -82,13 +82,6 @@ func (db *DB) LeadPublisher(ctx context.Context, patience time.Duration) (*Publi
 	return p, nil
 }
 
-func translateNil(err error) error {
-	if err == nil {
-		return nil
-	}
-	return translate(err)
-}
-
 // Close gives up the lock.
 func (p *Publisher) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -105,7 +98,7 @@ func (p *Publisher) Wait(ctx context.Context, most time.Duration) error {
 	if err != nil && ctx.Err() != nil && !p.conn.IsClosed() {
 		return nil
 	}
-	return translateNil(err)
+	return translate(err)
 }
 
 // Publication reads where publishing stands, or fails with ErrFenced.
@@ -115,7 +108,7 @@ func (p *Publisher) Publication(ctx context.Context) (s Publication, err error) 
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, ErrFenced
 	}
-	return s, translateNil(err)
+	return s, translate(err)
 }
 
 // numberSQL gives the changes without a revision the next ones, in order of

@@ -96,7 +96,7 @@ func (db *DB) changeStatus(ctx context.Context, where, tenantID string, key int6
 			FROM config_outbox WHERE `+where, tenantID, key).
 			Scan(&c.ChangeID, &c.Revision, &c.Kind, &c.ResourceID, &c.CommittedAt, &c.PublishedAt)
 		if err != nil {
-			return one(1, err)
+			return found(err)
 		}
 		if c.PublishedAt.Unix() == 0 {
 			c.PublishedAt = time.Time{}

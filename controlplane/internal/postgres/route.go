@@ -72,7 +72,7 @@ func holdModel(ctx context.Context, tx Tx, tenantID, modelID string) error {
 	var found bool
 	err := tx.QueryRow(ctx, `SELECT true FROM model WHERE tenant_id = $1 AND model_id = $2 AND retired_at IS NULL FOR SHARE`, tenantID, modelID).Scan(&found)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return fault.New(fault.ValidationFailed, "", nil).WithField("body.model_id", "names no model of this tenant", "List the models, or add one first.")
+		return fault.Invalid("body.model_id", "names no model of this tenant", "List the models, or add one first.")
 	}
 	if err != nil {
 		return fmt.Errorf("hold model %s: %w", modelID, err)

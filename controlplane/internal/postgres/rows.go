@@ -34,7 +34,7 @@ func get[T any](ctx context.Context, tx Tx, scan pgx.RowToFunc[T], sql string, a
 		return none, err
 	}
 	v, err := pgx.CollectExactlyOneRow(rows, scan)
-	return v, one(1, err)
+	return v, found(err)
 }
 
 func exists(ctx context.Context, tx Tx, sql string, args ...any) (found bool, err error) {

@@ -58,6 +58,14 @@ func Await(ctx context.Context, url string, patience time.Duration, log *slog.Lo
 	}
 }
 
+// CheckURL says whether url is one of Postgres, without its password.
+func CheckURL(url string) error {
+	if _, err := pgx.ParseConfig(url); err != nil {
+		return errURL
+	}
+	return nil
+}
+
 func openSQL(url string) (*sql.DB, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {

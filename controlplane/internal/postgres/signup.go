@@ -23,7 +23,7 @@ func (db *DB) SignUp(ctx context.Context, b signup.Beginning, slugs []string, by
 			return fmt.Errorf("look for user: %w", err)
 		}
 		if taken {
-			return fault.New(fault.AlreadyExists, "There is an account with this e-mail address.", nil).
+			return fault.New(fault.AlreadyExists, "There is an account with this e-mail address.", nil).WithFix("Sign in with it, or use another address.").
 				WithField("body.email", "has an account", "Sign in instead.")
 		}
 		if err := insertUser(ctx, tx, b.User); err != nil {

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,15 +15,17 @@ import (
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
-// selectSums adds up the columns of usage.Totals. A sum of bigint is numeric
-// in Postgres; one beyond bigint is an error and never a wrong number, but for
-// money, which tenants can drive there with prices of their own: it is held at
-// the end, as in the rollups, or one tenant would break the operator's pages.
-const selectSums = `sum(requests)::bigint, sum(errors)::bigint, sum(attempts)::bigint, sum(estimated)::bigint,
-	sum(input)::bigint, sum(output)::bigint, sum(cache_read)::bigint, sum(cache_write)::bigint, sum(reasoning)::bigint,
-	sum(audio_input)::bigint, sum(audio_output)::bigint, sum(image_input)::bigint,
-	least(sum(cost_nano), 9223372036854775807)::bigint, least(sum(price_nano), 9223372036854775807)::bigint,
-	sum(duration_us)::bigint`
+// selectSums adds up the columns of usage.Totals under their own names. A sum
+// of bigint is numeric in Postgres; one beyond bigint is an error and never a
+// wrong number, but for money, which tenants can drive there with prices of
+// their own: it is held at the end, as in the rollups, or one tenant would break
+// the operator's pages.
+const selectSums = `sum(requests)::bigint AS requests, sum(errors)::bigint AS errors, sum(attempts)::bigint AS attempts,
+	sum(estimated)::bigint AS estimated, sum(input)::bigint AS input, sum(output)::bigint AS output,
+	sum(cache_read)::bigint AS cache_read, sum(cache_write)::bigint AS cache_write, sum(reasoning)::bigint AS reasoning,
+	sum(audio_input)::bigint AS audio_input, sum(audio_output)::bigint AS audio_output, sum(image_input)::bigint AS image_input,
+	least(sum(cost_nano), 9223372036854775807)::bigint AS cost_nano, least(sum(price_nano), 9223372036854775807)::bigint AS price_nano,
+	sum(duration_us)::bigint AS duration_us`
 
 func totalsTargets(t *usage.Totals) []any {
 	k := &t.Tokens
@@ -29,17 +33,18 @@ func totalsTargets(t *usage.Totals) []any {
 		&k.AudioInput, &k.AudioOutput, &k.ImageInput, &t.CostNano, &t.PriceNano, &t.DurationUS}
 }
 
-// rollup is a query on one of the rollups: which, and where in it.
-type rollup struct {
+// conditions are the WHERE of a query with its arguments; on a rollup also which
+// one that is.
+type conditions struct {
 	table, at string
 	where     []string
 	args      []any
 }
 
-func rollupOf(q usage.Query) rollup {
-	r := rollup{table: "usage_day", at: "day"}
+func conditionsOf(q usage.Query) conditions {
+	r := conditions{table: "usage_day", at: "day"}
 	if q.Interval == usage.Hour {
-		r = rollup{table: "usage_hour", at: "hour"}
+		r = conditions{table: "usage_hour", at: "hour"}
 	}
 	r.filter(r.at+" >= $%d", q.From)
 	r.filter(r.at+" < $%d", q.To)
@@ -56,17 +61,17 @@ func rollupOf(q usage.Query) rollup {
 }
 
 // filter adds a condition on the argument that follows.
-func (r *rollup) filter(condition string, arg any) {
+func (r *conditions) filter(condition string, arg any) {
 	r.args = append(r.args, arg)
 	r.where = append(r.where, fmt.Sprintf(condition, len(r.args)))
 }
 
-func (r *rollup) arg(v any) string {
+func (r *conditions) arg(v any) string {
 	r.args = append(r.args, v)
 	return fmt.Sprintf("$%d", len(r.args))
 }
 
-func (r *rollup) from() string { return r.table + " WHERE " + strings.Join(r.where, " AND ") }
+func (r *conditions) from() string { return r.table + " WHERE " + strings.Join(r.where, " AND ") }
 
 // groupColumn is the SQL of a split.
 func groupColumn(g usage.GroupBy) string {
@@ -91,10 +96,10 @@ func groupColumn(g usage.GroupBy) string {
 // price, are one group. Everything comes from one statement, so that it is of
 // one moment.
 func (db *DB) UsagePoints(ctx context.Context, tenantID string, q usage.Query) (points []usage.Point, names usage.Names, err error) {
-	r := rollupOf(q)
+	r := conditionsOf(q)
 	r.filter("tenant_id = $%d", tenantID)
 	sql := `WITH cell AS (
-			SELECT ` + r.at + ` AS at, ` + groupColumn(q.GroupBy) + ` AS g, ` + namedSums + ` FROM ` + r.from() + ` GROUP BY 1, 2
+			SELECT ` + r.at + ` AS at, ` + groupColumn(q.GroupBy) + ` AS g, ` + selectSums + ` FROM ` + r.from() + ` GROUP BY 1, 2
 		), top AS (
 			SELECT g FROM cell GROUP BY g ORDER BY sum(price_nano) DESC, sum(requests) DESC, g LIMIT ` + r.arg(q.Groups) + `
 		)
@@ -108,14 +113,6 @@ func (db *DB) UsagePoints(ctx context.Context, tenantID string, q usage.Query) (
 	})
 	return points, names, err
 }
-
-// namedSums keeps the column names, for a query around it.
-const namedSums = `sum(requests)::bigint AS requests, sum(errors)::bigint AS errors, sum(attempts)::bigint AS attempts,
-	sum(estimated)::bigint AS estimated, sum(input)::bigint AS input, sum(output)::bigint AS output,
-	sum(cache_read)::bigint AS cache_read, sum(cache_write)::bigint AS cache_write, sum(reasoning)::bigint AS reasoning,
-	sum(audio_input)::bigint AS audio_input, sum(audio_output)::bigint AS audio_output, sum(image_input)::bigint AS image_input,
-	least(sum(cost_nano), 9223372036854775807)::bigint AS cost_nano, least(sum(price_nano), 9223372036854775807)::bigint AS price_nano,
-	sum(duration_us)::bigint AS duration_us`
 
 func scanPoint(row pgx.CollectableRow) (p usage.Point, err error) {
 	err = row.Scan(append([]any{&p.At, &p.Group}, totalsTargets(&p.Totals)...)...)
@@ -153,7 +150,7 @@ func groupNames(ctx context.Context, tx Tx, tenantID string, by usage.GroupBy, p
 
 // UsageOverview sums all tenants.
 func (db *DB) UsageOverview(ctx context.Context, q usage.Query, top int) (o usage.OverviewRows, err error) {
-	r := rollupOf(q)
+	r := conditionsOf(q)
 	points := `SELECT ` + r.at + `, '', ` + selectSums + ` FROM ` + r.from() + ` GROUP BY 1 ORDER BY 1`
 	err = db.InSystem(ctx, func(tx Tx) error {
 		if o.Points, err = all(ctx, tx, scanPoint, points, r.args...); err != nil {
@@ -173,7 +170,7 @@ func (db *DB) UsageOverview(ctx context.Context, q usage.Query, top int) (o usag
 	return o, err
 }
 
-func topGroups(ctx context.Context, tx Tx, r rollup, by usage.GroupBy, top int) ([]usage.Group, error) {
+func topGroups(ctx context.Context, tx Tx, r conditions, by usage.GroupBy, top int) ([]usage.Group, error) {
 	name := "''"
 	if by == usage.ByTenant {
 		name = "coalesce((SELECT t.name FROM tenant t WHERE t.tenant_id = g), '')"
@@ -182,7 +179,7 @@ func topGroups(ctx context.Context, tx Tx, r rollup, by usage.GroupBy, top int) 
 	groups, err := all(ctx, tx, func(row pgx.CollectableRow) (g usage.Group, err error) {
 		return g, row.Scan(append([]any{&g.Group, &g.Name}, totalsTargets(&g.Totals)...)...)
 	}, `WITH grouped AS (
-			SELECT `+groupColumn(by)+` AS g, `+namedSums+` FROM `+r.from()+` GROUP BY 1
+			SELECT `+groupColumn(by)+` AS g, `+selectSums+` FROM `+r.from()+` GROUP BY 1
 			ORDER BY sum(price_nano) DESC, sum(requests) DESC, 1 LIMIT `+fmt.Sprintf("$%d", len(args))+`
 		)
 		SELECT g, `+name+`, `+sumColumns+` FROM grouped ORDER BY price_nano DESC, requests DESC, g`, args...)
@@ -233,7 +230,7 @@ func scanEvent(row pgx.CollectableRow) (e usage.Request, err error) {
 
 // UsageEvents lists events of one window, newest first.
 func (db *DB) UsageEvents(ctx context.Context, tenantID string, q usage.EventQuery) ([]usage.Request, error) {
-	r := rollup{}
+	r := conditions{}
 	r.filter("e.tenant_id = $%d", tenantID)
 	r.filter("started_at >= $%d", q.Begin)
 	r.filter("started_at < $%d", q.End)
@@ -251,7 +248,7 @@ func (db *DB) UsageEvents(ctx context.Context, tenantID string, q usage.EventQue
 		r.filter("outcome = $%d", int16(q.Outcome))
 	}
 	if q.ErrorsOnly {
-		r.where = append(r.where, errorOutcomes)
+		r.where = append(r.where, errorOutcomes())
 	}
 	sql := selectEvents + "WHERE " + strings.Join(r.where, " AND ") + " ORDER BY started_at DESC, data_plane_id, epoch, seq LIMIT " + r.arg(q.Limit)
 	events, err := list(ctx, db, tenantID, scanEvent, sql, r.args...)
@@ -261,9 +258,17 @@ func (db *DB) UsageEvents(ctx context.Context, tenantID string, q usage.EventQue
 	return events, nil
 }
 
-// errorOutcomes is usage.Event.IsError in SQL: refused, failed at the
-// provider, interrupted.
-const errorOutcomes = "outcome IN (2, 3, 5)"
+// errorOutcomes is usage.Event.IsError in SQL.
+func errorOutcomes() string {
+	var numbers []string
+	for n := range usagev1.Outcome_name {
+		if e := (usage.Event{Outcome: usagev1.Outcome(n)}); e.IsError() {
+			numbers = append(numbers, strconv.Itoa(int(n)))
+		}
+	}
+	slices.Sort(numbers)
+	return "outcome IN (" + strings.Join(numbers, ", ") + ")"
+}
 
 // UsageEvent finds the newest event with a request id since a moment.
 func (db *DB) UsageEvent(ctx context.Context, tenantID, requestID string, since time.Time) (e usage.Request, err error) {

@@ -80,7 +80,7 @@ func (s *Service) Delete(ctx context.Context, tenantID string, by change.Actor, 
 
 func checkName(name string) (string, error) {
 	if name = strings.TrimSpace(name); name == "" {
-		return "", fault.New(fault.ValidationFailed, "", nil).WithField("body.name", "must not be empty", "Fill it in.")
+		return "", fault.Invalid("body.name", "must not be empty", "Fill it in.")
 	}
 	return name, nil
 }

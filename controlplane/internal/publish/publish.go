@@ -48,16 +48,17 @@ type Config struct {
 	// StreamMaxBytes caps the config stream, and the object store of snapshots;
 	// 1 GiB.
 	StreamMaxBytes int64
-	// Replicas of both; 1.
-	Replicas int
 	// SnapshotEvery is how many revisions later a new snapshot is stored; 5,000.
 	SnapshotEvery int64
 	// Poll is how often the outbox and the stream are looked at without being
 	// told; 1 s.
 	Poll time.Duration
-	// CallTimeout bounds each call of NATS; 3 s.
-	CallTimeout time.Duration
+	// DatabaseTimeout bounds each call of Postgres; 10 s.
+	DatabaseTimeout time.Duration
 }
+
+// natsTimeout bounds each call of NATS.
+const natsTimeout = 3 * time.Second
 
 // patience is how long a publisher may be silent before another takes over. A
 // living one speaks every second, and is busy with NATS for a few at most.
@@ -80,20 +81,17 @@ func New(cfg Config) (*Publisher, error) {
 	if cfg.StreamMaxBytes == 0 {
 		cfg.StreamMaxBytes = 1 << 30
 	}
-	if cfg.Replicas == 0 {
-		cfg.Replicas = 1
-	}
 	if cfg.SnapshotEvery == 0 {
 		cfg.SnapshotEvery = 5000
 	}
 	if cfg.Poll == 0 {
 		cfg.Poll = time.Second
 	}
-	if cfg.CallTimeout == 0 {
-		cfg.CallTimeout = 3 * time.Second
+	if cfg.DatabaseTimeout == 0 {
+		cfg.DatabaseTimeout = 10 * time.Second
 	}
-	js, err := jetstream.New(cfg.NATS, jetstream.WithPublishAsyncTimeout(cfg.CallTimeout),
-		jetstream.WithPublishAsyncMaxPending(2*batch), jetstream.WithDefaultTimeout(cfg.CallTimeout))
+	js, err := jetstream.New(cfg.NATS, jetstream.WithPublishAsyncTimeout(natsTimeout),
+		jetstream.WithPublishAsyncMaxPending(2*batch), jetstream.WithDefaultTimeout(natsTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
@@ -122,7 +120,11 @@ func (p *Publisher) Run(ctx context.Context) error {
 func (p *Publisher) campaign(ctx context.Context) error {
 	var again seldom
 	for ctx.Err() == nil {
-		lead, err := p.cfg.DB.LeadPublisher(ctx, patience)
+		var lead *postgres.Publisher
+		err := p.attempt(ctx, func(ctx context.Context) (err error) {
+			lead, err = p.cfg.DB.LeadPublisher(ctx, patience)
+			return err
+		})
 		if err != nil && ctx.Err() == nil && again.may() {
 			p.log.Warn("cannot ask for the right to publish", "error", err)
 		}
@@ -152,7 +154,7 @@ func (p *Publisher) lead(ctx context.Context, lead *postgres.Publisher) error {
 // prune forgets old history, slowly. Several control planes may do it at once.
 func (p *Publisher) prune(ctx context.Context) error {
 	for ctx.Err() == nil {
-		n, err := p.cfg.DB.PruneRollout(ctx)
+		n, err := p.pruneOnce(ctx)
 		if err != nil && ctx.Err() == nil {
 			p.log.Warn("cannot prune config history", "error", err)
 		} else if n > 0 {
@@ -161,6 +163,24 @@ func (p *Publisher) prune(ctx context.Context) error {
 		sleep(ctx, time.Hour)
 	}
 	return nil
+}
+
+func (p *Publisher) pruneOnce(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, longWork)
+	defer cancel()
+	return p.cfg.DB.PruneRollout(ctx)
+}
+
+// longWork bounds what reads or forgets much in Postgres.
+const longWork = 2 * time.Minute
+
+// attempt bounds one call of Postgres. Postgres bounds statements itself, but
+// one that has stopped without a word, or sits behind a dead network, would
+// hold the only publisher for many minutes.
+func (p *Publisher) attempt(ctx context.Context, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.DatabaseTimeout)
+	defer cancel()
+	return fn(ctx)
 }
 
 // seldom keeps a message that repeats out of the log: once in ten seconds.
@@ -202,7 +222,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		published: prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_published_total", Help: "Config changes sent to the stream."}),
 		failures:  prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_publish_failures_total", Help: "Batches of changes that the stream did not take at once."}),
 		refusals:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_config_nack_total", Help: "Resources that a data plane refused, by reason."}, []string{"reason"}),
-		dropped:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_status_dropped_total", Help: "Messages of data planes that could not be read."}),
+		dropped:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_status_dropped_total", Help: "Messages of data planes that could not be read, or waited too long for Postgres."}),
 		snapshots: prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_config_snapshots_total", Help: "Snapshots put into the object store."}),
 		delay: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tollgate_config_publish_seconds",
 			Help: "From commit to the stream's word that it has the change.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),

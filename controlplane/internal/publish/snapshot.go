@@ -39,6 +39,9 @@ type Snapshots struct {
 	header *configv1.SnapshotHeader
 }
 
+// askTimeout is how long Postgres may take to say where publishing stands.
+const askTimeout = 10 * time.Second
+
 // NewSnapshots keeps them in dir, which is made when needed.
 func NewSnapshots(db *postgres.DB, dir string) *Snapshots { return &Snapshots{db: db, dir: dir} }
 
@@ -55,7 +58,7 @@ func (s *Snapshots) OpenSnapshot(ctx context.Context) (io.ReadCloser, int64, err
 // Postgres is read once for each state. When Postgres is away, the newest one
 // there is must do.
 func (s *Snapshots) Open(ctx context.Context) (*Snapshot, error) {
-	now, err := s.db.Publication(ctx)
+	now, err := s.publication(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil && s.header == nil {
@@ -72,7 +75,15 @@ func (s *Snapshots) Open(ctx context.Context) (*Snapshot, error) {
 	return &Snapshot{SectionReader: io.NewSectionReader(s.file, 0, s.size), Header: s.header}, nil
 }
 
+func (s *Snapshots) publication(ctx context.Context) (postgres.Publication, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return s.db.Publication(ctx)
+}
+
 func (s *Snapshots) build(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, longWork)
+	defer cancel()
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("build config snapshot: %w", err)
 	}
@@ -130,7 +141,7 @@ const (
 // checkSnapshot asks for a snapshot when the object store has none for this
 // stream.
 func (t *term) checkSnapshot(ctx context.Context, known postgres.Publication) error {
-	calling, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	calling, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
 	t.asked = time.Now()
 	bucket, err := t.bucket(calling)
@@ -156,7 +167,7 @@ func (t *term) bucket(ctx context.Context) (jetstream.ObjectStore, error) {
 	if errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		bucket, err = t.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
 			Bucket: subject.SnapshotBucket, Description: "config snapshots", Storage: jetstream.FileStorage,
-			MaxBytes: t.cfg.StreamMaxBytes, Replicas: t.cfg.Replicas,
+			MaxBytes: t.cfg.StreamMaxBytes,
 		})
 	}
 	if err != nil {
@@ -182,7 +193,7 @@ func (t *term) storeSnapshots(ctx context.Context) error {
 }
 
 func (t *term) storeSnapshot(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, longWork)
 	defer cancel()
 	snap, err := t.cfg.Snapshots.Open(ctx)
 	if err != nil {
@@ -201,7 +212,10 @@ func (t *term) storeSnapshot(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("store snapshot of revision %d: %w", snap.Header.Revision, err)
 	}
-	if err := t.lead.SnapshotStored(ctx, t.cfg.DB, int64(snap.Header.Revision)); err != nil {
+	err = t.attempt(ctx, func(ctx context.Context) error {
+		return t.lead.SnapshotStored(ctx, t.cfg.DB, int64(snap.Header.Revision))
+	})
+	if err != nil {
 		return fmt.Errorf("note snapshot: %w", err)
 	}
 	header, err := proto.Marshal(snap.Header)

@@ -22,11 +22,15 @@ const leap = 1 << 20
 // join finds out where the stream stands, makes it when it is not there, and
 // settles with Postgres what of the outbox it has.
 func (t *term) join(ctx context.Context) error {
-	known, err := t.lead.Publication(ctx)
+	var known postgres.Publication
+	err := t.attempt(ctx, func(ctx context.Context) (err error) {
+		known, err = t.lead.Publication(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	calling, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	calling, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
 	stream, err := t.stream(calling, known)
 	if err != nil {
@@ -49,7 +53,8 @@ func (t *term) join(ctx context.Context) error {
 		return t.lostTail(ctx, sequence, known)
 	}
 	if created != known.StreamCreated || int64(sequence) > known.StreamSequence {
-		if err := t.lead.AdoptStream(ctx, created, int64(sequence)); err != nil {
+		err := t.attempt(ctx, func(ctx context.Context) error { return t.lead.AdoptStream(ctx, created, int64(sequence)) })
+		if err != nil {
 			return fmt.Errorf("note stream: %w", err)
 		}
 	}
@@ -63,7 +68,7 @@ func (t *term) join(ctx context.Context) error {
 
 // same reports whether the stream is where we left it.
 func (t *term) same(ctx context.Context) bool {
-	calling, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	calling, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
 	stream, err := t.js.Stream(calling, subject.ConfigStream)
 	if err != nil {
@@ -84,7 +89,7 @@ func (t *term) stream(ctx context.Context, known postgres.Publication) (jetstrea
 	want := jetstream.StreamConfig{
 		Name: subject.ConfigStream, Description: "newest envelope of each config resource",
 		Subjects: []string{subject.ConfigAll()}, Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew,
-		MaxMsgsPerSubject: 1, MaxBytes: t.cfg.StreamMaxBytes, Replicas: t.cfg.Replicas, AllowDirect: true,
+		MaxMsgsPerSubject: 1, MaxBytes: t.cfg.StreamMaxBytes, AllowDirect: true,
 	}
 	s, err := t.js.Stream(ctx, subject.ConfigStream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -101,10 +106,11 @@ func (t *term) stream(ctx context.Context, known postgres.Publication) (jetstrea
 		return nil, fmt.Errorf("find stream %s: %w", subject.ConfigStream, err)
 	}
 	have := s.CachedInfo().Config
-	if have.MaxBytes == want.MaxBytes && have.Replicas == want.Replicas && have.Discard == want.Discard && have.MaxMsgsPerSubject == 1 {
+	// Replicas stay as whoever runs NATS has set them.
+	if have.MaxBytes == want.MaxBytes && have.Discard == want.Discard && have.MaxMsgsPerSubject == 1 {
 		return s, nil
 	}
-	have.MaxBytes, have.Replicas, have.Discard, have.MaxMsgsPerSubject = want.MaxBytes, want.Replicas, want.Discard, 1
+	have.MaxBytes, have.Discard, have.MaxMsgsPerSubject = want.MaxBytes, want.Discard, 1
 	if s, err = t.js.UpdateStream(ctx, have); err != nil {
 		return nil, fmt.Errorf("update stream %s: %w", subject.ConfigStream, err)
 	}
@@ -131,7 +137,7 @@ func lastRevision(ctx context.Context, s jetstream.Stream, sequence uint64) (int
 func (t *term) startOver(ctx context.Context, known postgres.Publication, revision int64, sequence uint64) error {
 	t.log.Error("the config stream holds what this database does not: was it restored from an older state? Data planes will start over from a snapshot",
 		"stream_revision", revision, "database_revision", known.LastRevision)
-	if err := t.lead.Rewind(ctx, revision); err != nil {
+	if err := t.attempt(ctx, func(ctx context.Context) error { return t.lead.Rewind(ctx, revision) }); err != nil {
 		return fmt.Errorf("number everything anew above %d: %w", revision, err)
 	}
 	return t.replace(ctx, sequence)
@@ -147,7 +153,7 @@ func (t *term) lostTail(ctx context.Context, sequence uint64, known postgres.Pub
 }
 
 func (t *term) replace(ctx context.Context, sequence uint64) error {
-	calling, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	calling, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
 	if err := t.js.DeleteStream(calling, subject.ConfigStream); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("delete stream %s: %w", subject.ConfigStream, err)

@@ -48,7 +48,11 @@ func (t *term) run(ctx context.Context) error {
 			return err
 		}
 		mark, seq := t.unmarked()
-		out, err := t.lead.Step(ctx, mark, int64(seq), batch)
+		var out []postgres.Outgoing
+		err := t.attempt(ctx, func(ctx context.Context) (err error) {
+			out, err = t.lead.Step(ctx, mark, int64(seq), batch)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -125,19 +129,25 @@ func (t *term) urge(out []postgres.Outgoing) {
 		if o.Revision <= t.urged {
 			continue
 		}
+		if o.Urgent {
+			if err := t.urgent(o); err != nil {
+				if t.warn.may() {
+					t.log.Error("cannot send an urgent change; trying again", "tenant", o.TenantID, "resource", o.ResourceID, "error", err)
+				}
+				return
+			}
+		}
 		t.urged = o.Revision
-		if !o.Urgent {
-			continue
-		}
-		msg, err := t.message(o)
-		if err == nil {
-			msg.Subject = subject.Revoke(o.TenantID)
-			err = t.cfg.NATS.PublishMsg(msg)
-		}
-		if err != nil {
-			t.log.Error("cannot send an urgent change; it follows in order", "tenant", o.TenantID, "resource", o.ResourceID, "error", err)
-		}
 	}
+}
+
+func (t *term) urgent(o postgres.Outgoing) error {
+	msg, err := t.message(o)
+	if err != nil {
+		return err
+	}
+	msg.Subject = subject.Revoke(o.TenantID)
+	return t.cfg.NATS.PublishMsg(msg)
 }
 
 // publish sends changes in order, all in flight at once. Each expects the

@@ -82,6 +82,14 @@ func (in *inbox) rouse() {
 	}
 }
 
+// keep makes acks the ones that wait, but for the oldest beyond maxWaiting, and
+// returns how many those were. The caller holds mu.
+func (in *inbox) keep(acks []heard[rollout.Ack]) (dropped int) {
+	dropped = max(0, len(acks)-maxWaiting)
+	in.acks = acks[dropped:]
+	return dropped
+}
+
 // write saves what has come in. What the database could not take now goes back;
 // what it will never take is dropped.
 func (p *Publisher) write(ctx context.Context, in *inbox) error {
@@ -92,10 +100,7 @@ func (p *Publisher) write(ctx context.Context, in *inbox) error {
 	if err := p.saveAcks(ctx, acks); err != nil {
 		in.mu.Lock()
 		defer in.mu.Unlock()
-		in.acks = append(acks, in.acks...)
-		if over := len(in.acks) - maxWaiting; over > 0 {
-			in.acks = in.acks[over:]
-		}
+		p.metrics.dropped.Add(float64(in.keep(append(acks, in.acks...))))
 		for id, b := range beats {
 			if _, newer := in.beats[id]; !newer {
 				in.beats[id] = b
@@ -112,7 +117,7 @@ func (p *Publisher) write(ctx context.Context, in *inbox) error {
 		list = append(list, b.what)
 	}
 	// The next heartbeat comes in 5 s: a lost one needs no second try.
-	return p.cfg.DB.SaveHeartbeats(ctx, list)
+	return p.attempt(ctx, func(ctx context.Context) error { return p.cfg.DB.SaveHeartbeats(ctx, list) })
 }
 
 func (p *Publisher) saveAcks(ctx context.Context, acks []heard[rollout.Ack]) error {
@@ -127,14 +132,17 @@ func (p *Publisher) saveAcks(ctx context.Context, acks []heard[rollout.Ack]) err
 		}
 		return out
 	}
-	err := p.cfg.DB.SaveAcks(ctx, aged(acks))
+	save := func(acks []heard[rollout.Ack]) error {
+		return p.attempt(ctx, func(ctx context.Context) error { return p.cfg.DB.SaveAcks(ctx, aged(acks)) })
+	}
+	err := save(acks)
 	if !p.cfg.DB.Unacceptable(err) {
 		return err
 	}
 	// One of them is at fault; the others must not suffer. Writing one twice
 	// changes nothing.
 	for _, a := range acks {
-		err := p.cfg.DB.SaveAcks(ctx, aged([]heard[rollout.Ack]{a}))
+		err := save([]heard[rollout.Ack]{a})
 		if err == nil {
 			continue
 		}
@@ -166,8 +174,9 @@ func (p *Publisher) takeAck(in *inbox, m *nats.Msg) error {
 		})
 	}
 	in.mu.Lock()
-	in.acks = append(in.acks, heard[rollout.Ack]{time.Now(), ack})
+	dropped := in.keep(append(in.acks, heard[rollout.Ack]{time.Now(), ack}))
 	in.mu.Unlock()
+	p.metrics.dropped.Add(float64(dropped))
 	in.rouse()
 	return nil
 }

@@ -5,7 +5,6 @@ package rollout
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -121,9 +120,4 @@ type Store interface {
 	RevisionStatus(ctx context.Context, tenantID string, revision int64) (Change, error)
 	Refusals(ctx context.Context, tenantID string, limit int) ([]Refusal, error)
 	DataPlanes(ctx context.Context) (newest int64, all []DataPlane, err error)
-}
-
-// KindName is what the API calls a kind of resource: "api_key".
-func KindName(k configv1.Kind) string {
-	return strings.ToLower(strings.TrimPrefix(k.String(), "KIND_"))
 }

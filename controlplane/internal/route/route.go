@@ -88,6 +88,6 @@ func checkName(name string) error {
 	if configcheck.ValidName(name) {
 		return nil
 	}
-	return fault.New(fault.ValidationFailed, "", nil).WithField("body.name",
+	return fault.Invalid("body.name",
 		"must be 1 to 200 of letters, digits and ._:/@+-, beginning with a letter or digit", "Choose a name such as gpt-4o-mini or team/fast.")
 }

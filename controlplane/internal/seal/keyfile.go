@@ -2,9 +2,7 @@ package seal
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 )
@@ -31,19 +29,4 @@ func LoadKeyFile(path string) (*Local, error) {
 	}
 	defer clear(key)
 	return NewLocal(key)
-}
-
-// CreateKeyFile writes a new random key; it never overwrites one.
-func CreateKeyFile(path string) error {
-	key := make([]byte, KeySize)
-	rand.Read(key)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("create master key file: %w", err)
-	}
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write master key file: %w", err)
-	}
-	return nil
 }

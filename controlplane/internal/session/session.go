@@ -154,7 +154,7 @@ func CheckEmail(s string) (string, error) {
 	email := strings.ToLower(strings.TrimSpace(s))
 	a, err := mail.ParseAddress(email)
 	if err != nil || a.Address != email || len(email) > 254 || strings.ContainsAny(email, " \"") {
-		return "", fault.New(fault.ValidationFailed, "", nil).WithField("body.email", "is not an e-mail address", "Send an address such as ada@example.com.")
+		return "", fault.Invalid("body.email", "is not an e-mail address", "Send an address such as ada@example.com.")
 	}
 	return email, nil
 }

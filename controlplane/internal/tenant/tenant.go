@@ -70,7 +70,7 @@ func (s *Service) Rename(ctx context.Context, tenantID string, by change.Actor, 
 	return s.UpdateTenant(ctx, tenantID, by, match, func(t *Tenant) (change.Record, error) {
 		if name != nil {
 			if t.Name = strings.TrimSpace(*name); t.Name == "" {
-				return change.Record{}, fault.New(fault.ValidationFailed, "", nil).WithField("body.name", "must not be empty", "Fill it in.")
+				return change.Record{}, fault.Invalid("body.name", "must not be empty", "Fill it in.")
 			}
 		}
 		return t.record("tenant.update"), nil

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,7 +20,7 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cfg, err := dataplane.FromEnv(os.Getenv)
-	if err != nil {
+	if err := errors.Join(err, cfg.Validate()); err != nil {
 		fmt.Fprintln(os.Stderr, "dataplane:", err)
 		return 2
 	}

@@ -33,7 +33,15 @@ func Secret(authorization, apiKey, googAPIKey string) string {
 	if apiKey != "" {
 		return apiKey
 	}
-	return googAPIKey
+	if googAPIKey != "" {
+		return googAPIKey
+	}
+	// The commonest slip: the key without the word before it. What is no key of
+	// ours is no slip, but another scheme.
+	if strings.HasPrefix(authorization, "tg") && !strings.Contains(authorization, " ") {
+		return authorization
+	}
+	return ""
 }
 
 // Authenticate finds the key that a secret stands for. When it is known but
@@ -58,6 +66,14 @@ func Authenticate(keys Keys, secret string, now time.Time) (tenantconfig.Key, *f
 }
 
 func unknown(keys Keys, secret string) *fault.Fault {
+	switch {
+	case strings.HasPrefix(secret, secretkey.Management):
+		return fault.New(fault.InvalidKey, "This is a management key, which calls the control plane's API.", nil).
+			WithFix("Calls of models need an API key: make one in the portal; it starts with " + secretkey.API + ".")
+	case strings.HasPrefix(secret, secretkey.Session):
+		return fault.New(fault.InvalidKey, "This is the token of a session, which calls the control plane's API.", nil).
+			WithFix("Calls of models need an API key: make one in the portal; it starts with " + secretkey.API + ".")
+	}
 	if !keys.Complete() {
 		return fault.New(fault.ConfigUnavailable, "", nil)
 	}

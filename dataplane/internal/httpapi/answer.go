@@ -12,7 +12,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
-	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
@@ -296,11 +295,18 @@ func (c *call) refuse(f *fault.Fault) {
 		// What is left of the request is not read.
 		h.Set("Connection", "close")
 	}
-	body := pipeline.AppendFault(c.req.Dialect, nil, f, c.req.ID)
+	body := render(c.req.Dialect, f, c.req.ID)
 	c.set(h, "Content-Length", strconv.Itoa(len(body)))
 	http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(c.s.limits.WriteStall))
 	c.w.WriteHeader(f.HTTPStatus())
 	c.w.Write(body)
+}
+
+// render writes a fault for people who see its message alone.
+func render(d canon.Dialect, f *fault.Fault, requestID string) []byte {
+	spoken := *f
+	spoken.Detail = f.Spoken()
+	return pipeline.AppendFault(d, nil, &spoken, requestID)
 }
 
 // setRetry tells SDKs whether to come back, and when: not all at once.
@@ -335,19 +341,35 @@ func (s *Server) fail(err error, ec echo.Context) {
 			f = fault.New(fault.BadRequest, "", nil)
 		}
 	}
+	if rid := s.answer(ec, f); f.Kind == fault.Internal {
+		s.cfg.Logger.Error("front failed", "request_id", rid, "error", err)
+	}
+}
+
+// answer sends a fault that the pipeline has nothing to do with.
+func (s *Server) answer(ec echo.Context, f *fault.Fault) (requestID string) {
 	h := ec.Response().Header()
 	rid := id.OfRequest(first(ec.Request().Header, "X-Request-Id"))
 	h.Set("X-Request-Id", rid)
 	setRetry(h, f, "", "")
-	if f.Kind == fault.Internal {
-		s.cfg.Logger.Error("front failed", "request_id", rid, "error", err)
+	ec.Blob(f.HTTPStatus(), pipeline.JSON, render(canon.OpenAIChat, f, rid))
+	return rid
+}
+
+// noBrowsers answers the question that browsers ask before they let a page
+// call: a page that may call has a key that everybody can read.
+func (s *Server) noBrowsers(methods string) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		ec.Response().Header().Set(echo.HeaderAllow, methods)
+		f := fault.New(fault.MethodNotAllowed, "Pages in a browser cannot call this gateway.", nil)
+		s.answer(ec, f.WithFix("Call it from a server: a key in a page can be read by everybody."))
+		return nil
 	}
-	ec.Blob(f.HTTPStatus(), pipeline.JSON, openai.AppendFault(nil, f, rid))
 }
 
 // rawRefusal is a whole HTTP answer for a connection that is not served.
 func rawRefusal(f *fault.Fault) []byte {
-	body := openai.AppendFault(nil, f, id.New(id.Request))
+	body := render(canon.OpenAIChat, f, id.New(id.Request))
 	head := "HTTP/1.1 " + strconv.Itoa(f.HTTPStatus()) + " " + http.StatusText(f.HTTPStatus()) +
 		"\r\nContent-Type: application/json\r\nConnection: close\r\nX-Should-Retry: true\r\nRetry-After: 1\r\nRetry-After-Ms: 1000" +
 		"\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"

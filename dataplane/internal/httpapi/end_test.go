@@ -3,6 +3,8 @@ package httpapi_test
 import (
 	"context"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -160,5 +162,45 @@ func TestDemo(t *testing.T) {
 	}
 	if ev := g.ledger.wait(t, 0); ev.Provider != "demo" || ev.CostNano <= 0 || ev.Estimated {
 		t.Errorf("event: %v", ev)
+	}
+}
+
+// Balancers are waited for when somebody stops the data plane, and not when it
+// cannot go on.
+func TestNobodyWaitsForBalancersAfterAFailure(t *testing.T) {
+	server := func() *httpapi.Server {
+		return httpapi.New(httpapi.Config{Logger: slog.New(slog.DiscardHandler), DrainDelay: time.Hour})
+	}
+	listen := func() net.Listener {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ln.Close() })
+		return ln
+	}
+	ends := func(when string, done <-chan error) error {
+		t.Helper()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s it goes on", when)
+			return nil
+		}
+	}
+	done := make(chan error, 1)
+	ln := listen()
+	go func() { done <- server().Run(context.Background(), ln) }()
+	ln.Close()
+	if err := ends("without a listener", done); err == nil {
+		t.Error("the loss of the listener is not told")
+	}
+	ctx, end := context.WithCancelCause(context.Background())
+	ln = listen()
+	go func() { done <- server().Run(ctx, ln) }()
+	end(httpapi.ErrPartFailed)
+	if err := ends("after the failure of a part", done); err != nil {
+		t.Error(err)
 	}
 }

@@ -91,6 +91,17 @@ func TestKeys(t *testing.T) {
 	}
 	g.wantFault(g.chat("", hello), fault.MissingKey, "")
 	g.wantFault(g.chat("nonsense", hello), fault.InvalidKey, "")
+	for _, secret := range []string{secretkey.New(secretkey.Management), secretkey.New(secretkey.Session), "tgm_x"} {
+		e := g.wantFault(g.chat(secret, hello), fault.InvalidKey, "")
+		if !strings.Contains(e.Error.Message, "control plane's API") || !strings.Contains(e.Error.Message, "make one in the portal") {
+			t.Errorf("the secret of something else: %q", e.Error.Message)
+		}
+	}
+	// The word Bearer is easily forgotten.
+	if a := g.chat("", hello, "Authorization", good); a.StatusCode != 200 {
+		t.Errorf("a key without Bearer: %d %s", a.StatusCode, a.body)
+	}
+	g.wantFault(g.chat("", hello, "Authorization", "Basic dGdr"), fault.MissingKey, "")
 	unknown := secretkey.New(secretkey.API)
 	g.wantFault(g.chat(unknown, hello), fault.InvalidKey, "")
 	g.wantFault(g.chat(expired, hello), fault.KeyExpired, "")
@@ -189,6 +200,13 @@ func TestPathsAndMethods(t *testing.T) {
 	g := start(t, testconfig.New(t), nil)
 	g.wantFault(g.do("GET", "/nothing", "", ""), fault.UnknownPath, "")
 	g.wantFault(g.do("GET", "/v1/chat/completions", "", ""), fault.MethodNotAllowed, "")
+	for _, path := range []string{"/v1/chat/completions", "/v1/models", "/v1/models/a/b", "/t/acme/v1/models"} {
+		a := g.do("OPTIONS", path, "", "")
+		g.wantFault(a, fault.MethodNotAllowed, "")
+		if a.Header.Get("Allow") == "" || a.Header.Get("Access-Control-Allow-Origin") != "" || !strings.Contains(a.body, "from a server") {
+			t.Errorf("a browser that asks for %s gets %v %s", path, a.Header, a.body)
+		}
+	}
 	for _, p := range []string{"/livez", "/readyz", "/startupz", "/metrics"} {
 		if a := g.do("GET", p, "", ""); a.StatusCode != 200 {
 			t.Errorf("%s: %d %s", p, a.StatusCode, a.body)

@@ -5,6 +5,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,23 +43,16 @@ type Limits struct {
 	HeaderTime, BodyStall, WriteStall, Rest time.Duration
 }
 
-func orInt[T int | int64 | time.Duration](v, otherwise T) T {
-	if v > 0 {
-		return v
-	}
-	return otherwise
-}
-
 func (l Limits) withDefaults() Limits {
-	l.Headers = orInt(l.Headers, 32<<10)
-	l.Body = orInt(l.Body, 32<<20)
-	l.Buffered = orInt(l.Buffered, 1<<30)
-	l.Connections = orInt(l.Connections, 20_000)
-	l.InFlight = orInt(l.InFlight, 10_000)
-	l.HeaderTime = orInt(l.HeaderTime, 10*time.Second)
-	l.BodyStall = orInt(l.BodyStall, 20*time.Second)
-	l.WriteStall = orInt(l.WriteStall, 30*time.Second)
-	l.Rest = orInt(l.Rest, 2*time.Minute)
+	l.Headers = cmp.Or(l.Headers, 32<<10)
+	l.Body = cmp.Or(l.Body, 32<<20)
+	l.Buffered = cmp.Or(l.Buffered, 1<<30)
+	l.Connections = cmp.Or(l.Connections, 20_000)
+	l.InFlight = cmp.Or(l.InFlight, 10_000)
+	l.HeaderTime = cmp.Or(l.HeaderTime, 10*time.Second)
+	l.BodyStall = cmp.Or(l.BodyStall, 20*time.Second)
+	l.WriteStall = cmp.Or(l.WriteStall, 30*time.Second)
+	l.Rest = cmp.Or(l.Rest, 2*time.Minute)
 	return l
 }
 
@@ -107,10 +102,15 @@ func New(cfg Config) *Server {
 func (s *Server) routes() {
 	e := s.echo
 	e.HTTPErrorHandler = s.fail
+	methods := map[string][]string{}
 	for _, base := range []string{"", "/t/:tenant"} {
 		for _, r := range routes {
 			e.Add(r.method, base+r.path, s.handle(r.operation, r.dialect))
+			methods[base+r.path] = append(methods[base+r.path], r.method)
 		}
+	}
+	for path, m := range methods {
+		e.OPTIONS(path, s.noBrowsers(strings.Join(m, ", ")))
 	}
 	e.GET("/livez", func(c echo.Context) error { return health(c, true, "") })
 	e.GET("/readyz", func(c echo.Context) error {
@@ -164,9 +164,14 @@ func (s *Server) InFlight() int64 { return s.inFlight.Load() }
 // Handler is the front without its listener.
 func (s *Server) Handler() http.Handler { return s.echo }
 
+// ErrPartFailed is the cause to end Run's context with when another part of the
+// data plane has failed.
+var ErrPartFailed = errors.New("another part failed")
+
 // Run serves ln until ctx ends, and then drains: readiness goes off, so that
 // balancers look elsewhere; after DrainDelay nothing new is accepted; after
-// DrainTime what is still open is cut.
+// DrainTime what is still open is cut. There is no delay when ln or another part
+// has failed: callers that come meanwhile could not be served well.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.echo,
@@ -181,6 +186,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		},
 		ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}
+	asked := ctx
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		err := srv.Serve(s.limit(ln))
@@ -191,6 +197,10 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
+		s.draining.Store(true)
+		if asked.Err() != nil && !errors.Is(context.Cause(asked), ErrPartFailed) {
+			time.Sleep(s.cfg.DrainDelay)
+		}
 		return s.drain(srv)
 	})
 	return g.Wait()
@@ -200,10 +210,6 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 const lastWords = 2 * time.Second
 
 func (s *Server) drain(srv *http.Server) error {
-	s.draining.Store(true)
-	if s.cfg.DrainDelay > 0 {
-		time.Sleep(s.cfg.DrainDelay)
-	}
 	for i, wait := range []time.Duration{s.cfg.DrainTime, lastWords} {
 		if i > 0 {
 			s.cfg.Pipeline.CutAll()

@@ -47,7 +47,10 @@ func (m *Meter) Admit(info AdmitInfo) (*Admission, error) {
 	m.admitted++
 	binary.LittleEndian.PutUint64(body[admitNumber:], m.admitted)
 	a := &Admission{m: m, number: m.admitted}
-	a.seg, a.off = m.write(body, kindAdmit)
+	var err error
+	if a.seg, a.off, err = m.write(body, kindAdmit); err != nil {
+		return nil, fault.New(fault.UsageSpoolFull, "", err)
+	}
 	if m.journal != nil {
 		a.slot, _ = m.journal.take(a)
 	}
@@ -102,7 +105,9 @@ func (a *Admission) note(flags, bytes uint64) {
 // Settle writes the request's event, once; a second call answers ErrSettled.
 // It sets ev.Seq. An event that does not fit a record loses text and early
 // attempts, never tokens or money. It does not fail for lack of room and costs
-// about half a microsecond.
+// about half a microsecond. When a broken disk has filled the journal it does
+// fail, the event counts as lost, and the next boot settles the admission as
+// interrupted.
 func (a *Admission) Settle(ev *usagev1.Event) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -125,9 +130,11 @@ func (a *Admission) Settle(ev *usagev1.Event) error {
 	if m.closed {
 		return errClosed
 	}
-	a.done = true
-	var seg *segment
-	ev.Seq, seg = m.settle(f)
+	seq, seg, err := m.settle(f)
+	if err != nil {
+		return err
+	}
+	a.done, ev.Seq = true, seq
 	// Whoever finds neither the settle record nor the mark settles again.
 	if seg != a.seg {
 		a.seg.late = append(a.seg.late, uint32(a.off))
@@ -141,8 +148,8 @@ func (a *Admission) Settle(ev *usagev1.Event) error {
 }
 
 // Record writes an event that needs no admission: a refusal of a caller whose
-// key is known. It fails when the spool is full, and the event is counted as
-// lost.
+// key is known. It fails with fault.UsageSpoolFull when there is no room, and
+// the event, which costs nothing, is counted as unrecorded.
 func (m *Meter) Record(ev *usagev1.Event) error {
 	buf := m.buffers.Get().(*[]byte)
 	defer m.buffers.Put(buf)
@@ -151,10 +158,14 @@ func (m *Meter) Record(ev *usagev1.Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.makeRoom(int64(padded(len(f))), true); err != nil {
-		m.lost.Add(1)
+		m.unrecorded.Add(1)
 		return err
 	}
-	ev.Seq, _ = m.settle(f)
+	seq, _, err := m.settle(f)
+	if err != nil {
+		return err
+	}
+	ev.Seq = seq
 	return nil
 }
 
@@ -174,11 +185,16 @@ func (m *Meter) encode(b []byte, ev *usagev1.Event) []byte {
 	return b
 }
 
-// settle numbers an event and writes it.
-func (m *Meter) settle(f []byte) (seq uint64, seg *segment) {
+// settle numbers an event and writes it. One that cannot be written takes no
+// number: a gap would hold the watermark for ever.
+func (m *Meter) settle(f []byte) (seq uint64, seg *segment, err error) {
+	binary.LittleEndian.PutUint64(f[settleSeq:], m.seq+1)
+	if seg, _, err = m.write(f, kindSettle); err != nil {
+		m.lost.Add(1)
+		m.log.Error("a usage event cannot be written and is lost", "error", err)
+		return 0, nil, fmt.Errorf("write usage event: %w", err)
+	}
 	m.seq++
-	binary.LittleEndian.PutUint64(f[settleSeq:], m.seq)
-	seg, _ = m.write(f, kindSettle)
 	if seg.firstSeq == 0 {
 		seg.firstSeq = m.seq
 	}
@@ -191,65 +207,87 @@ func (m *Meter) settle(f []byte) (seq uint64, seg *segment) {
 	if m.unshipped.Add(int64(len(f))) >= maxBatch {
 		wake(m.shipWake)
 	}
-	return m.seq, seg
+	return m.seq, seg, nil
 }
 
 // write adds a frame to the active segment, or to the next one when it does
 // not fit; the caller has made room. From here on a kill of the process does
-// not take it away.
-func (m *Meter) write(f []byte, kind byte) (seg *segment, off int64) {
+// not take it away. It fails when the disk does and the journal is full.
+func (m *Meter) write(f []byte, kind byte) (seg *segment, off int64, err error) {
 	n := int64(padded(len(f)))
 	if m.active == nil || m.active.room() < n {
-		m.turn()
+		if err := m.turn(); err != nil {
+			return nil, 0, err
+		}
 	}
 	seg, off = m.active, m.active.used
 	sealFrame(f, kind, place{seg.number, off})
 	switch {
 	case m.journal == nil:
 		if _, err := seg.file.WriteAt(f, off); err != nil {
-			m.lose(err)
+			return nil, 0, err
 		}
 	case !m.journal.append(seg, off, f):
-		m.spill()
+		if err := m.spill(); err != nil {
+			return nil, 0, err
+		}
 		m.journal.append(seg, off, f)
 	}
 	seg.used += n
 	if !m.syncAsked.Swap(true) {
 		wake(m.syncWake)
 	}
-	return seg, off
+	return seg, off, nil
 }
 
-// spill writes the half being filled to its segment, ahead of the keeper.
-func (m *Meter) spill() {
-	h := &m.journal.halves[m.journal.cur]
-	if err := m.journal.write(h); err != nil {
-		m.lose(err)
+// spill empties the half being filled into its segment, ahead of the keeper. A
+// half that the disk does not take waits for the keeper while the other one is
+// filled; only where both wait does it fail.
+func (m *Meter) spill() error {
+	j := m.journal
+	h := &j.halves[j.cur]
+	err := j.write(h)
+	if err == nil {
+		h.n = 0
+		return nil
 	}
-	h.n = 0
+	m.broken(err)
+	if j.halves[1-j.cur].n > 0 {
+		return err
+	}
+	j.cur = 1 - j.cur
+	return nil
 }
 
-// lose counts what a broken disk took: the blocks were there, so this is not a
-// lack of room.
-func (m *Meter) lose(err error) {
-	m.lost.Add(1)
-	m.log.Error("usage records cannot be written to disk", "error", err)
+// broken notes that the disk does not take what it has room for. Nothing more
+// is admitted until it does: what is in the journal is safe from the death of
+// this process alone.
+func (m *Meter) broken(err error) {
+	if m.unwritten {
+		return
+	}
+	m.unwritten = true
+	m.log.Error("usage records cannot be written to disk; they wait in the journal, and billable requests are refused", "error", err)
 }
 
 // turn seals the active segment and makes a spare the active one.
-func (m *Meter) turn() {
+func (m *Meter) turn() error {
 	now := m.cfg.Now()
 	if m.journal != nil {
-		m.spill()
+		if err := m.spill(); err != nil {
+			return err
+		}
+	}
+	next := m.spares[0]
+	if err := next.begin(m.planeID, m.epoch, now); err != nil {
+		return fmt.Errorf("begin usage segment: %w", err)
 	}
 	if m.active != nil {
 		m.active.sealedAt = now
 	}
-	m.active, m.spares = m.spares[0], m.spares[1:]
-	if err := m.active.begin(m.planeID, m.epoch, now); err != nil {
-		m.lose(err)
-	}
+	m.active, m.spares = next, m.spares[1:]
 	m.segments = append(m.segments, m.active)
+	return nil
 }
 
 // free is how much can be written for certain, wherever frames fall.
@@ -266,6 +304,9 @@ func (m *Meter) free() int64 {
 func (m *Meter) makeRoom(n int64, debtsFirst bool) error {
 	if m.closed {
 		return errClosed
+	}
+	if m.unwritten {
+		return fault.New(fault.UsageSpoolFull, "", nil)
 	}
 	need := n + int64(m.open)*maxFrame
 	for m.free() < need {

@@ -3,6 +3,7 @@ package meter_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/tollgate/tollgate/dataplane/internal/link"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/proto/subject"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -123,9 +125,10 @@ func (b *broker) stop() {
 	b.srv.WaitForShutdown()
 }
 
-func (b *broker) connect(t testing.TB) *nats.Conn {
+func (b *broker) connect(t testing.TB, opts ...nats.Option) *nats.Conn {
 	t.Helper()
-	nc, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", b.port), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.RetryOnFailedConnect(true))
+	nc, err := link.Connect(fmt.Sprintf("nats://127.0.0.1:%d", b.port), "test", slog.New(slog.DiscardHandler),
+		append(opts, nats.CustomReconnectDelay(func(int) time.Duration { return 20 * time.Millisecond }))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +151,8 @@ type ledger struct {
 
 func startLedger(t testing.TB, b *broker) *ledger {
 	t.Helper()
-	l := &ledger{t: t, nc: b.connect(t), events: map[string]*usagev1.Event{}, marks: map[string]uint64{}, copies: map[string]int{}}
+	// Without heartbeats to answer, it says each watermark once.
+	l := &ledger{t: t, nc: b.connect(t, nats.ReconnectBufSize(nats.DefaultReconnectBufSize)), events: map[string]*usagev1.Event{}, marks: map[string]uint64{}, copies: map[string]int{}}
 	js, err := jetstream.New(l.nc)
 	if err != nil {
 		t.Fatal(err)

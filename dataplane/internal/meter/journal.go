@@ -85,10 +85,10 @@ func openJournal(dir string) (*journal, error) {
 
 var errNoMap = errors.New("files cannot be mapped here")
 
-// close is for a journal whose records have all reached their segments. The
-// progress of admissions that are still open stays for the next boot.
+// close leaves to the next boot the progress of admissions that are still open,
+// and records that a broken disk did not take.
 func (j *journal) close() error {
-	if len(j.free) == slotCount {
+	if len(j.free) == slotCount && j.halves[0].n == 0 && j.halves[1].n == 0 {
 		clear(j.mem[:len(journalMagic)])
 	}
 	return errors.Join(unmapFile(j.mem), j.file.Close())
@@ -123,6 +123,17 @@ func (j *journal) write(h *half) error {
 	}
 	_, err := h.seg.file.WriteAt(j.image(h), h.base)
 	return err
+}
+
+// waits tells from where on records of a segment are in the journal alone; most
+// when none is.
+func (j *journal) waits(seg *segment, most int64) int64 {
+	for i := range j.halves {
+		if h := &j.halves[i]; h.n > 0 && h.seg == seg {
+			most = min(most, h.base)
+		}
+	}
+	return most
 }
 
 // ready makes the pages that the next records will touch writable again, in

@@ -45,37 +45,32 @@ func (m *Meter) runKeeper(ctx context.Context) error {
 func (m *Meter) syncAll() {
 	m.syncMu.Lock()
 	defer m.syncMu.Unlock()
+	m.mu.Lock()
+	m.syncAsked.Store(false)
+	m.mu.Unlock()
+	if m.journal != nil {
+		m.emptyJournal()
+	}
 	type part struct {
 		seg  *segment
 		used int64
 	}
 	var dirty []part
 	late := map[*segment][]uint32{}
-	var out *half
 	m.mu.Lock()
-	m.syncAsked.Store(false)
-	if j := m.journal; j != nil && j.halves[j.cur].n > 0 {
-		// The other half is empty: only this function leaves one behind.
-		out, j.cur = &j.halves[j.cur], 1-j.cur
-		j.ready(out.n)
-	}
 	for _, s := range m.segments {
-		if s.file != nil && s.used > s.synced.Load() {
-			dirty = append(dirty, part{s, s.used})
+		used := s.used
+		if m.journal != nil {
+			used = m.journal.waits(s, used)
+		}
+		if s.file != nil && used > s.synced.Load() {
+			dirty = append(dirty, part{s, used})
 		}
 		if len(s.late) > 0 {
 			late[s], s.late = s.late, nil
 		}
 	}
 	m.mu.Unlock()
-	if out != nil {
-		if err := m.journal.write(out); err != nil {
-			m.lose(err)
-		}
-		m.mu.Lock()
-		out.n = 0
-		m.mu.Unlock()
-	}
 	for _, p := range dirty {
 		if err := datasync(p.seg.file); err != nil {
 			m.log.Error("usage segment cannot be synced to disk", "segment", p.seg.number, "error", err)
@@ -84,6 +79,39 @@ func (m *Meter) syncAll() {
 		p.seg.synced.Store(p.used)
 	}
 	m.markLate(late)
+}
+
+// emptyJournal writes out the half that was left behind, if the disk did not
+// take it before, and then the one being filled. The caller holds syncMu.
+func (m *Meter) emptyJournal() {
+	j := m.journal
+	for range 2 {
+		m.mu.Lock()
+		out := &j.halves[1-j.cur]
+		if out.n == 0 && j.halves[j.cur].n > 0 {
+			out, j.cur = &j.halves[j.cur], 1-j.cur
+			j.ready(out.n)
+		}
+		m.mu.Unlock()
+		// Nobody adds to the half that is not being filled.
+		err := j.write(out)
+		m.mu.Lock()
+		if err != nil {
+			m.broken(err)
+			m.mu.Unlock()
+			return
+		}
+		out.n = 0
+		again := m.unwritten
+		if again {
+			m.unwritten = false
+			m.log.Info("the disk takes usage records again")
+		}
+		m.mu.Unlock()
+		if !again {
+			return
+		}
+	}
 }
 
 // markLate marks admissions that were settled in another segment.
@@ -115,6 +143,11 @@ func (m *Meter) prepare() {
 	m.mu.Unlock()
 
 	s, err := newSegment(m.cfg.Dir, number, m.cfg.SegmentBytes)
+	if err == nil {
+		if err := syncDir(m.cfg.Dir); err != nil {
+			m.log.Warn("usage spool directory cannot be synced", "error", err)
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
@@ -126,9 +159,6 @@ func (m *Meter) prepare() {
 	m.spares = append(m.spares, s)
 	m.warn()
 	m.setFull(false, nil)
-	if err := syncDir(m.cfg.Dir); err != nil {
-		m.log.Warn("usage spool directory cannot be synced", "error", err)
-	}
 }
 
 // warn tells once that the spool comes near its cap, while there is time to do
@@ -149,45 +179,59 @@ func (m *Meter) trim() {
 	m.syncAll()
 	m.syncMu.Lock()
 	defer m.syncMu.Unlock()
+	gone, done := m.trimmed()
+	// Files are closed and removed outside the lock that every request needs.
+	var freed int64
+	for _, s := range gone {
+		m.letGo(s)
+		if err := os.Remove(s.path); err != nil {
+			m.log.Error("usage segment cannot be removed", "segment", s.number, "error", err)
+		}
+		freed += s.size
+	}
+	for _, s := range done {
+		m.letGo(s)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bytes -= freed
+	m.warn()
+}
+
+// trimmed takes the segments out of the spool that may go, and tells which
+// others nobody writes to any more. The caller holds syncMu, and with it the
+// right to close files.
+func (m *Meter) trimmed() (gone, done []*segment) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := m.cfg.Now().Add(-m.cfg.Retain)
-	for i := 0; i < len(m.segments); {
-		s := m.segments[i]
+	var kept []*segment
+	for _, s := range m.segments {
+		quiet := s != m.active && s.open == 0 && len(s.late) == 0 && s.synced.Load() == s.used
 		switch {
-		case s == m.active || s.open > 0 || len(s.late) > 0:
-			i++
-		case m.confirmed(s) && !s.sealedAt.After(before):
-			m.remove(i)
-		default:
-			if s.synced.Load() == s.used {
-				if err := s.release(); err != nil {
-					m.log.Warn("usage segment cannot be closed", "segment", s.number, "error", err)
-				}
-			}
-			i++
+		case quiet && m.confirmed(s) && !s.sealedAt.After(before):
+			gone = append(gone, s)
+			continue
+		case quiet && s.file != nil:
+			done = append(done, s)
 		}
+		kept = append(kept, s)
 	}
+	m.segments = kept
 	m.forgetLines()
-	m.warn()
+	return gone, done
+}
+
+func (m *Meter) letGo(s *segment) {
+	if err := s.release(); err != nil {
+		m.log.Warn("usage segment cannot be closed", "segment", s.number, "error", err)
+	}
 }
 
 // confirmed reports whether the ledger has all events of a segment.
 func (m *Meter) confirmed(s *segment) bool {
 	l := m.lines[lineKey{s.planeID, s.epoch}]
 	return s.lastSeq == 0 || l == nil || s.lastSeq <= l.confirmed
-}
-
-func (m *Meter) remove(i int) {
-	s := m.segments[i]
-	if err := s.release(); err != nil {
-		m.log.Warn("usage segment cannot be closed", "segment", s.number, "error", err)
-	}
-	if err := os.Remove(s.path); err != nil {
-		m.log.Error("usage segment cannot be removed", "segment", s.number, "error", err)
-	}
-	m.bytes -= s.size
-	m.segments = append(m.segments[:i:i], m.segments[i+1:]...)
 }
 
 // forgetLines brings the lines in step with the segments that are left.

@@ -38,7 +38,7 @@ type Config struct {
 	// MaxBytes caps the spool on disk; 4 GiB. When it is reached, or the disk is
 	// full, admissions are refused.
 	MaxBytes int64
-	// SegmentBytes is the size of one file; 8 MiB.
+	// SegmentBytes is the size of one file; 8 MiB, and less in a small spool.
 	SegmentBytes int64
 	// Retain is how long confirmed events stay; 15 minutes.
 	Retain time.Duration
@@ -83,7 +83,7 @@ func (c *Config) setDefaults() {
 		c.MaxBytes = 4 << 30
 	}
 	if c.SegmentBytes == 0 {
-		c.SegmentBytes = 8 << 20
+		c.SegmentBytes = min(8<<20, c.MaxBytes/16)
 	}
 	c.SegmentBytes = max(c.SegmentBytes&^7, segmentHeader+4*maxFrame)
 	// One segment being written and one to turn to is the least that works.
@@ -121,10 +121,13 @@ type Meter struct {
 	// retryAt is when a disk that was full is tried again.
 	retryAt time.Time
 	full    bool
+	// unwritten says that a half of the journal waits for a disk that does not
+	// take it.
+	unwritten bool
 	// near says that the spool is almost at its cap.
 	near bool
 
-	lost, reshipped atomic.Uint64
+	lost, unrecorded, reshipped atomic.Uint64
 
 	// syncMu is held while files are synced or closed.
 	syncMu sync.Mutex
@@ -233,9 +236,12 @@ func (m *Meter) Close() error {
 	}
 	m.closed = true
 	if m.journal != nil {
-		m.spill()
+		// What the disk does not take now stays in the journal for the next boot.
+		if err := m.spill(); err != nil {
+			m.log.Error("usage records stay in the journal", "error", err)
+		}
 	}
-	if err := m.writeNotesLocked(); err != nil {
+	if err := m.keepNotes(m.notes()); err != nil {
 		m.log.Error("usage spool notes cannot be written", "error", err)
 	}
 	// A short last segment leaves the next boot less to read.
@@ -298,6 +304,9 @@ type Stats struct {
 	LastSeq uint64
 	// Lost events could not be kept: an alarm when above 0.
 	Lost uint64
+	// Unrecorded are refusals of requests, which cost nothing, that a full
+	// spool had no room for.
+	Unrecorded uint64
 	// Reshipped counts events sent again.
 	Reshipped uint64
 	// Full says that admissions are refused.
@@ -309,8 +318,8 @@ func (m *Meter) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	st := Stats{
-		Bytes: m.bytes, MaxBytes: m.cfg.MaxBytes, Segments: len(m.segments), LastSeq: m.seq, Full: m.full,
-		Unsettled: m.open + uint64(len(m.debts)), Lost: m.lost.Load(), Reshipped: m.reshipped.Load(),
+		Bytes: m.bytes, MaxBytes: m.cfg.MaxBytes, Segments: len(m.segments), LastSeq: m.seq, Full: m.full || m.unwritten,
+		Unsettled: m.open + uint64(len(m.debts)), Lost: m.lost.Load(), Unrecorded: m.unrecorded.Load(), Reshipped: m.reshipped.Load(),
 	}
 	now := m.cfg.Now()
 	for _, l := range m.lines {

@@ -39,15 +39,21 @@ func readNotes(dir string, log *slog.Logger) (n notes) {
 
 func (m *Meter) writeNotes() error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.writeNotesLocked()
+	n := m.notes()
+	m.mu.Unlock()
+	return m.keepNotes(n)
 }
 
-func (m *Meter) writeNotesLocked() error {
+// notes copies what is to be kept; the caller holds mu.
+func (m *Meter) notes() notes {
 	n := notes{DataPlaneID: m.planeID, Epoch: m.epoch, Confirmed: map[string]uint64{}}
 	for k, l := range m.lines {
 		n.Confirmed[k.String()] = l.confirmed
 	}
+	return n
+}
+
+func (m *Meter) keepNotes(n notes) error {
 	b, err := json.Marshal(n)
 	if err != nil {
 		return err

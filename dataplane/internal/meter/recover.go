@@ -209,7 +209,9 @@ func (m *Meter) payDebts() {
 		}
 		binary.LittleEndian.PutUint64(f[settleEpoch:], d.key.epoch)
 		binary.LittleEndian.PutUint64(f[settleNumber:], d.key.number)
-		m.settle(f)
+		if _, _, err := m.settle(f); err != nil {
+			return // It is still open, and tried again.
+		}
 		d.seg.open--
 		if err := markSettled(d); err != nil {
 			// The settle record says the same as long as its segment lives; the

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -53,7 +54,7 @@ func segmentNumber(name string) (n uint64, ok bool) {
 	if !ok || len(digits) != 16 {
 		return 0, false
 	}
-	_, err := fmt.Sscanf(digits, "%016x", &n)
+	n, err := strconv.ParseUint(digits, 16, 64)
 	return n, err == nil
 }
 

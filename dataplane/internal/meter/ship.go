@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -188,7 +189,7 @@ func (s *shipper) shipAll(ctx context.Context) error {
 		}
 	}
 	s.mu.Unlock()
-	slices.SortFunc(keys, func(a, b lineKey) int { return int(min(max(int64(a.epoch)-int64(b.epoch), -1), 1)) })
+	slices.SortFunc(keys, func(a, b lineKey) int { return cmp.Compare(a.epoch, b.epoch) })
 	for _, k := range keys {
 		for {
 			more, err := s.shipLine(ctx, k)

@@ -105,8 +105,9 @@ func (x *exchange) meter() error {
 	var err error
 	if x.admission != nil {
 		err = x.admission.Settle(&x.event)
-	} else {
-		err = x.p.Meter.Record(&x.event)
+	} else if err = x.p.Meter.Record(&x.event); err != nil && fault.From(err).Kind == fault.UsageSpoolFull {
+		// A refusal costs nothing; the meter counts it.
+		return nil
 	}
 	if err != nil {
 		// Nothing the caller could do about it: operators are told.

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"time"
@@ -60,7 +61,7 @@ func (r *Response) open(c *Client, cn *conn, call *Call) {
 	}
 	*r = Response{client: c, conn: cn, call: call, buf: c.cfg.Buffers.Get(size)}
 	r.buf.B = r.buf.B[:cap(r.buf.B)]
-	r.idle = or(call.Idle, DefaultIdleTimeout)
+	r.idle = cmp.Or(call.Idle, DefaultIdleTimeout)
 }
 
 // begin starts the body after the head.
@@ -405,7 +406,7 @@ func (r *Response) Close() {
 	}
 	r.call.Cancel.bind(nil, time.Time{})
 	if r.ended && r.reusable && r.r == r.w && r.call.Cancel.Cause() == nil {
-		r.conn.endpoint.give(r.conn, r.client.cfg.IdlePerEndpoint)
+		r.conn.endpoint.give(r.conn, idlePerEndpoint)
 	} else {
 		r.conn.nc.Close()
 	}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -59,7 +60,7 @@ func (c *Client) Do(call *Call, resp *Response) error {
 // exchange writes the call on cn and reads the head of the answer.
 func (c *Client) exchange(call *Call, cn *conn, resp *Response) error {
 	resp.open(c, cn, call)
-	firstByte := or(call.FirstByte, DefaultFirstByteTimeout)
+	firstByte := cmp.Or(call.FirstByte, DefaultFirstByteTimeout)
 	if err := call.Cancel.bind(cn.nc, time.Now().Add(firstByte)); err != nil {
 		resp.fail()
 		return err

@@ -62,9 +62,6 @@ func (c *Cancel) Done() <-chan struct{} {
 	return c.done
 }
 
-// Reset forgets everything. No other goroutine may hold c any more.
-func (c *Cancel) Reset() { *c = Cancel{} }
-
 // bind says which connection the call blocks on, and until when it may; nil
 // ends the binding.
 func (c *Cancel) bind(conn net.Conn, until time.Time) error {

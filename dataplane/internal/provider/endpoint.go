@@ -1,9 +1,10 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"fmt"
+	"errors"
 	"net"
 	"net/url"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tollgate/tollgate/proto/configcheck"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -48,7 +50,7 @@ func (c *Client) Endpoint(tenantID, baseURL string) (*Endpoint, error) {
 	}
 	e, err := parseEndpoint(key)
 	if err != nil {
-		return nil, fault.New(fault.TargetBlocked, "The credential's base URL cannot be used: "+err.Error()+".", nil)
+		return nil, fault.Newf(fault.TargetBlocked, "The credential's base URL cannot be used: %v.", err)
 	}
 	e.used = time.Now()
 	c.mu.Lock()
@@ -60,25 +62,16 @@ func (c *Client) Endpoint(tenantID, baseURL string) (*Endpoint, error) {
 	return e, nil
 }
 
+// parseEndpoint takes what the validator of both planes takes.
 func parseEndpoint(key endpointKey) (*Endpoint, error) {
-	for i := 0; i < len(key.baseURL); i++ {
-		if c := key.baseURL[i]; c <= ' ' || c >= 0x7f {
-			return nil, fmt.Errorf("it holds characters that a URL must not hold")
-		}
+	if err := configcheck.CheckBaseURL(key.baseURL); err != nil {
+		return nil, err
 	}
 	u, err := url.Parse(key.baseURL)
 	if err != nil {
-		return nil, fmt.Errorf("it is not a URL")
+		return nil, errors.New("is not a URL") // its own text may hold a password
 	}
 	e := &Endpoint{key: key, secure: u.Scheme == "https", hostname: u.Hostname(), port: 443}
-	switch {
-	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, fmt.Errorf("it must start with https://")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" || u.ForceQuery:
-		return nil, fmt.Errorf("it must hold only scheme, host, port and path")
-	case e.hostname == "":
-		return nil, fmt.Errorf("it names no host")
-	}
 	if e.secure {
 		e.sessions = tls.NewLRUClientSessionCache(8)
 	} else {
@@ -86,8 +79,8 @@ func parseEndpoint(key endpointKey) (*Endpoint, error) {
 	}
 	if p := u.Port(); p != "" {
 		n, err := strconv.ParseUint(p, 10, 16)
-		if err != nil || n == 0 {
-			return nil, fmt.Errorf("its port is not a number from 1 to 65535")
+		if err != nil {
+			return nil, errors.New("has no valid port")
 		}
 		e.port = uint16(n)
 	}
@@ -156,7 +149,7 @@ func (e *Endpoint) unusedSince(then time.Time) bool {
 
 // connect makes a new connection, TLS included, within the call's time.
 func (c *Client) connect(call *Call) (*conn, error) {
-	ctx, stop := context.WithTimeout(context.Background(), or(call.Connect, DefaultConnectTimeout))
+	ctx, stop := context.WithTimeout(context.Background(), cmp.Or(call.Connect, DefaultConnectTimeout))
 	defer stop()
 	if err := call.Cancel.dialling(stop); err != nil {
 		return nil, err

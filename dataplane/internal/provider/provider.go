@@ -26,7 +26,8 @@ const (
 	DefaultFirstByteTimeout = 5 * time.Minute
 	DefaultIdleTimeout      = time.Minute
 	defaultKeep             = 90 * time.Second
-	defaultIdlePerEndpoint  = 512
+	// idlePerEndpoint is how many idle connections are kept for one endpoint.
+	idlePerEndpoint = 512
 )
 
 // Config of a Client. The zero value works and reaches public https addresses.
@@ -38,8 +39,6 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// Keep is how long an idle connection is kept; 0 means 90 seconds.
 	Keep time.Duration
-	// IdlePerEndpoint is how many idle connections are kept for one endpoint.
-	IdlePerEndpoint int
 	// Lookup resolves names; nil means the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Buffers are shared with the rest of the request path; nil makes its own.
@@ -58,9 +57,6 @@ type Client struct {
 func New(cfg Config) *Client {
 	if cfg.Keep <= 0 {
 		cfg.Keep = defaultKeep
-	}
-	if cfg.IdlePerEndpoint <= 0 {
-		cfg.IdlePerEndpoint = defaultIdlePerEndpoint
 	}
 	if cfg.Lookup == nil {
 		cfg.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -156,11 +152,4 @@ func (c *Call) size() (n int) {
 		n += len(p)
 	}
 	return n
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return otherwise
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"time"
 
 	"github.com/tollgate/tollgate/proto/id"
+	"github.com/tollgate/tollgate/proto/snapshot"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	statusv1 "github.com/tollgate/tollgate/proto/tollgate/status/v1"
 	"google.golang.org/protobuf/proto"
@@ -37,7 +39,9 @@ func (s *Store) Load(ctx context.Context) error {
 			return ctx.Err()
 		}
 		s.log.Error("config snapshot cannot be used; falling back to the one before", "generation", gens[i], "error", err)
-		s.disk.discard(gens[i])
+		if corrupt(err) {
+			s.disk.discard(gens[i])
+		}
 	}
 	if s.cfg.Snapshot == "" || isURL(s.cfg.Snapshot) {
 		return ErrNoSnapshot
@@ -48,6 +52,14 @@ func (s *Store) Load(ctx context.Context) error {
 	}
 	defer f.Close()
 	return s.adopt(f, nil)
+}
+
+// corrupt says that a snapshot is bad as it stands on the disk. One that could
+// only not be read, for lack of file descriptors or memory, say, may be good.
+func corrupt(err error) bool {
+	_, checked := errors.AsType[*snapshot.Error](err)
+	_, unread := errors.AsType[*fs.PathError](err)
+	return checked && !unread
 }
 
 // loadGeneration reads a snapshot of the directory and replays the logs since.

@@ -208,7 +208,7 @@ func clampUnix(at int64) uint32 {
 	return uint32(at)
 }
 
-// parse is proto.Unmarshal for an envelope, with its error told.
+// parseEnvelope is proto.Unmarshal for an envelope, with its error told.
 func parseEnvelope(raw []byte) (*configv1.Envelope, error) {
 	env := &configv1.Envelope{}
 	if err := proto.Unmarshal(raw, env); err != nil {

@@ -1,6 +1,7 @@
 package tenantconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,12 +115,12 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = &http.Client{Timeout: 5 * time.Minute}
 	}
-	setDefault(&cfg.HeartbeatEvery, 5*time.Second)
-	setDefault(&cfg.CheckEvery, 2*time.Second)
-	setDefault(&cfg.LinkGrace, 5*time.Second)
-	setDefault(&cfg.RetryMin, 2*time.Second)
-	setDefault(&cfg.RetryMax, 30*time.Second)
-	setDefault(&cfg.CompactBytes, 16<<20)
+	cfg.HeartbeatEvery = cmp.Or(cfg.HeartbeatEvery, 5*time.Second)
+	cfg.CheckEvery = cmp.Or(cfg.CheckEvery, 2*time.Second)
+	cfg.LinkGrace = cmp.Or(cfg.LinkGrace, 5*time.Second)
+	cfg.RetryMin = cmp.Or(cfg.RetryMin, 2*time.Second)
+	cfg.RetryMax = cmp.Or(cfg.RetryMax, 30*time.Second)
+	cfg.CompactBytes = cmp.Or(cfg.CompactBytes, 16<<20)
 	d, err := openDisk(cfg.Dir, cfg.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("open config directory %s: %w", cfg.Dir, err)
@@ -133,13 +134,6 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s.link.apart()
 	return s, nil
-}
-
-func setDefault[T comparable](v *T, otherwise T) {
-	var zero T
-	if *v == zero {
-		*v = otherwise
-	}
 }
 
 // LookupKey finds the key of a secret's SHA-256. It costs a hash table look-up

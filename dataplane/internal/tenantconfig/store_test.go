@@ -251,6 +251,35 @@ func TestCorruptSnapshotFallsBackToTheOneBefore(t *testing.T) {
 	}
 }
 
+// A snapshot that could not be read this time is kept: only one that is bad as
+// it stands on the disk is put aside.
+func TestUnreadableSnapshotStays(t *testing.T) {
+	w, dir := newWorld(t), t.TempDir()
+	unreadable := filepath.Join(dir, "snapshot-7.tgs")
+	if err := os.Mkdir(unreadable, 0o700); err != nil { // reading it fails, whoever we are
+		t.Fatal(err)
+	}
+	s := openStore(t, w, func(c *tenantconfig.Config) { c.Dir = dir })
+	if err := s.Load(context.Background()); !errors.Is(err, tenantconfig.ErrNoSnapshot) {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(unreadable); err != nil {
+		t.Errorf("it was put aside: %v", err)
+	}
+	if err := os.Remove(unreadable); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(unreadable, []byte("no snapshot"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Load(context.Background()); !errors.Is(err, tenantconfig.ErrNoSnapshot) {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(unreadable); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a corrupt one stays: %v", err)
+	}
+}
+
 // However the delta log is cut, a start takes the good part.
 func TestTornDeltaLog(t *testing.T) {
 	b, w := startBroker(t), newWorld(t)

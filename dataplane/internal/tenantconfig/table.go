@@ -2,6 +2,7 @@ package tenantconfig
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -23,7 +24,7 @@ type keyEntry struct {
 	id       [16]byte
 	project  [16]byte
 	revision uint64
-	// tenant is an index into tenantSet.
+	// tenant is an index into state.slots.
 	tenant uint32
 	// expires in seconds since 1970; 0 is never, and so is all after 2106.
 	expires uint32
@@ -53,7 +54,7 @@ func hashHead(h *[32]byte) uint64 { return binary.BigEndian.Uint64(h[:8]) }
 // idTail is the part of an id that is random.
 func idTail(id *[16]byte) uint64 { return binary.LittleEndian.Uint64(id[8:]) }
 
-// idShard takes the lowest bits: of an id's random part all are alike good.
+// idShard takes the lowest bits: those of an id's random part are as good as any.
 func idShard(tail uint64) int { return int(tail & (shards - 1)) }
 
 // find looks a hash up: about 0.1 µs when warm, no allocation.
@@ -241,7 +242,7 @@ func settleShard(s []keyEntry) (kept, clashes []keyEntry) {
 		if c := bytes.Compare(a.hash[:], b.hash[:]); c != 0 {
 			return c
 		}
-		return int(min(max(int64(a.revision)-int64(b.revision), -1), 1))
+		return cmp.Compare(a.revision, b.revision)
 	})
 	for i := 1; i < len(s); i++ {
 		if s[i].hash == s[i-1].hash {

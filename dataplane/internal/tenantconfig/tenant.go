@@ -131,7 +131,9 @@ func (t *Tenant) put(r resource) (path, message string) {
 	}
 	t.compiled.Store(nil)
 	c, bad, why := tryCompile(t, t.state.catalog.Load())
-	if c == nil && bad == i {
+	if c != nil {
+		t.compiled.Store(c)
+	} else if bad == i {
 		if before.kind == 0 {
 			t.resources = slices.Delete(t.resources, i, i+1)
 		} else {

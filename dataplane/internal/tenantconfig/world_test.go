@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/tollgate/tollgate/dataplane/internal/link"
 	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
 	"github.com/tollgate/tollgate/proto/id"
 	"github.com/tollgate/tollgate/proto/seal"
@@ -299,7 +301,8 @@ func (b *broker) stop() {
 
 func (b *broker) connect() *nats.Conn {
 	b.t.Helper()
-	nc, err := tenantconfig.Connect(fmt.Sprintf("nats://127.0.0.1:%d", b.port), "test", nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0))
+	nc, err := link.Connect(fmt.Sprintf("nats://127.0.0.1:%d", b.port), "test", slog.New(slog.DiscardHandler),
+		nats.CustomReconnectDelay(func(int) time.Duration { return 20 * time.Millisecond }))
 	if err != nil {
 		b.t.Fatal(err)
 	}

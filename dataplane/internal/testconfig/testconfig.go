@@ -127,9 +127,6 @@ func (w *World) Route(tenantID, name, providerModel, baseURL, secret string, cha
 	w.Add(tenantID, configv1.Kind_KIND_ROUTE, r.Id, r)
 }
 
-// Envelopes are the resources in the order they were added.
-func (w *World) Envelopes() []*configv1.Envelope { return w.envelopes }
-
 // Snapshot writes what was added to a file of the test's and gives its path.
 func (w *World) Snapshot() string {
 	w.tb.Helper()

@@ -12,8 +12,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -56,8 +56,36 @@ type Info struct {
 	Database string
 }
 
-// ErrInUse says that something else holds what this run needs.
-var ErrInUse = errors.New("in use")
+// ErrInUse says that something else holds what this run needs; ErrConfig that
+// a variable is missing or has a value that cannot be. Both are told apart by
+// errors.Is and add nothing to the text.
+var (
+	ErrInUse  = errors.New("in use")
+	ErrConfig = errors.New("configuration")
+)
+
+// sorted is an error with its sort.
+type sorted struct{ err, sort error }
+
+func (s sorted) Error() string        { return s.err.Error() }
+func (s sorted) Is(target error) bool { return target == s.sort }
+func (s sorted) Unwrap() error        { return s.err }
+
+// BadConfig joins what is wrong with a configuration into one ErrConfig; nil
+// when nothing is. What was said before is not said again.
+func BadConfig(errs ...error) error {
+	err := errors.Join(errs...)
+	if err == nil {
+		return nil
+	}
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return sorted{errors.New(strings.Join(lines, "\n")), ErrConfig}
+}
 
 // DefaultDataDir is where the data goes when nobody says otherwise.
 func DefaultDataDir() string {
@@ -97,6 +125,9 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	secrets, err := loadSecrets(dir, cfg.Getenv)
 	if err != nil {
+		return err
+	}
+	if err := checkConfig(cfg, addrs, secrets); err != nil {
 		return err
 	}
 	base, err := startBase(ctx, cfg)
@@ -162,7 +193,7 @@ const databaseURLFile = "database.url"
 func DatabaseURL(dataDir string) (string, error) {
 	b, err := os.ReadFile(filepath.Join(dataDir, databaseURLFile))
 	if err != nil {
-		return "", fmt.Errorf("no running installation in %s: set TOLLGATE_DATABASE_URL, or start `tollgate up`: %w", dataDir, err)
+		return "", fmt.Errorf("no running installation in %s (%w): set TOLLGATE_DATABASE_URL, or start `tollgate up`", dataDir, cause(err))
 	}
 	return strings.TrimSpace(string(b)), nil
 }
@@ -199,8 +230,12 @@ func readAddresses(getenv func(string) string) (addresses, error) {
 		// Better to learn it now than after the database has started.
 		l, err := net.Listen("tcp", *p.to)
 		if err != nil {
-			return a, fmt.Errorf("%s cannot listen on %s (%w): set %s to another address, for example %s=127.0.0.1:18080: %w",
-				p.other, *p.to, cause(err), p.variable, p.variable, ErrInUse)
+			sort := ErrInUse
+			if _, _, malformed := net.SplitHostPort(*p.to); malformed != nil {
+				sort = ErrConfig
+			}
+			return a, sorted{fmt.Errorf("%s cannot listen on %s (%w): set %s to another address, for example %s=127.0.0.1:18080",
+				p.other, *p.to, cause(err), p.variable, p.variable), sort}
 		}
 		if err := l.Close(); err != nil {
 			return a, fmt.Errorf("try %s: %w", *p.to, err)
@@ -214,14 +249,4 @@ func cause(err error) error {
 		err = next
 	}
 	return err
-}
-
-// within runs stop and gives up waiting after d.
-func within(d time.Duration, done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	case <-time.After(d):
-		return false
-	}
 }

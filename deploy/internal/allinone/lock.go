@@ -26,8 +26,8 @@ func lock(dir string) (unlock func(), err error) {
 		if b, err := os.ReadFile(name); err == nil && len(b) > 0 {
 			pid = "process " + strings.TrimSpace(string(b))
 		}
-		return nil, fmt.Errorf("%s already runs on %s (%s): stop it, or set TOLLGATE_DATA_DIR to another directory: %w",
-			"tollgate up", dir, pid, ErrInUse)
+		return nil, sorted{fmt.Errorf("%s already runs on %s (%s): stop it, or set TOLLGATE_DATA_DIR to another directory",
+			"tollgate up", dir, pid), ErrInUse}
 	}
 	if err := f.Truncate(0); err != nil {
 		f.Close()

@@ -84,7 +84,10 @@ func stop(d time.Duration, programs ...*program) {
 	deadline := time.Now().Add(d)
 	for _, p := range programs {
 		if p != nil {
-			within(time.Until(deadline), p.done)
+			select {
+			case <-p.done:
+			case <-time.After(time.Until(deadline)):
+			}
 		}
 	}
 }
@@ -212,10 +215,26 @@ func (r *runner) env(program string, over map[string]string) func(string) string
 	}
 }
 
-func (r *runner) runControl(ctx context.Context, ready func(string)) error {
-	cfg, err := controlplane.FromEnv(r.env("controlplane", map[string]string{
+// checkConfig reads the programs' variables before anything is started: a
+// mistake in one should be told at once.
+func checkConfig(cfg Config, a addresses, s *secrets) error {
+	// What is not known yet cannot be wrong.
+	r := &runner{Config: cfg, addrs: a, secrets: s, base: &base{databaseURL: "postgres://later"}, portalKey: rand.Text()}
+	control, err := r.controlConfig()
+	gateway, gatewayErr := r.gatewayConfig()
+	r.info.APIURL, r.info.GatewayURL = "http://later", "http://later"
+	_, portalErr := r.portalConfig()
+	return BadConfig(err, control.Validate(), gatewayErr, gateway.Validate(), portalErr)
+}
+
+func (r *runner) controlConfig() (controlplane.Config, error) {
+	return controlplane.FromEnv(r.env("controlplane", map[string]string{
 		// One address serves one program: that of operations is the data plane's.
 		"TOLLGATE_OPS_ADDR": ""}))
+}
+
+func (r *runner) runControl(ctx context.Context, ready func(string)) error {
+	cfg, err := r.controlConfig()
 	if err != nil {
 		return err
 	}
@@ -224,8 +243,12 @@ func (r *runner) runControl(ctx context.Context, ready func(string)) error {
 	return controlplane.Run(ctx, cfg)
 }
 
+func (r *runner) gatewayConfig() (dataplane.Config, error) {
+	return dataplane.FromEnv(r.env("dataplane", nil))
+}
+
 func (r *runner) runGateway(ctx context.Context, ready func(string)) error {
-	cfg, err := dataplane.FromEnv(r.env("dataplane", nil))
+	cfg, err := r.gatewayConfig()
 	if err != nil {
 		return err
 	}
@@ -235,13 +258,17 @@ func (r *runner) runGateway(ctx context.Context, ready func(string)) error {
 	return dataplane.Run(ctx, cfg)
 }
 
-func (r *runner) runPortal(ctx context.Context, ready func(string)) error {
+func (r *runner) portalConfig() (portal.Config, error) {
 	// The portal calls the control plane directly, whatever its public address.
 	over := map[string]string{"TOLLGATE_API_URL": r.info.APIURL}
 	if r.Getenv("TOLLGATE_GATEWAY_URL") == "" {
 		over["TOLLGATE_GATEWAY_URL"] = r.info.GatewayURL
 	}
-	cfg, err := portal.FromEnv(r.env("portal", over))
+	return portal.FromEnv(r.env("portal", over))
+}
+
+func (r *runner) runPortal(ctx context.Context, ready func(string)) error {
+	cfg, err := r.portalConfig()
 	if err != nil {
 		return err
 	}

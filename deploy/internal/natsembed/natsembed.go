@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -24,10 +22,6 @@ const maxStore = 4 << 30
 type Config struct {
 	// StoreDir holds the streams. It is made when missing.
 	StoreDir string
-	// Listen is an address for clients over TCP; empty means in process only.
-	Listen string
-	// MaxStore caps the bytes on disk; 0 means 4 GiB.
-	MaxStore int64
 	// Logger may be nil.
 	Logger *slog.Logger
 }
@@ -37,11 +31,7 @@ type Server struct{ s *server.Server }
 
 // Start returns when the server takes connections.
 func Start(cfg Config) (*Server, error) {
-	opts, err := options(cfg)
-	if err != nil {
-		return nil, err
-	}
-	s, err := server.NewServer(opts)
+	s, err := server.NewServer(options(cfg))
 	if err != nil {
 		return nil, fmt.Errorf("start embedded NATS: %w", err)
 	}
@@ -57,47 +47,25 @@ func Start(cfg Config) (*Server, error) {
 	return &Server{s}, nil
 }
 
-func options(cfg Config) (*server.Options, error) {
-	opts := &server.Options{
+func options(cfg Config) *server.Options {
+	return &server.Options{
 		ServerName: "tollgate",
-		DontListen: cfg.Listen == "",
+		DontListen: true,
 		JetStream:  true,
 		StoreDir:   cfg.StoreDir,
 		// The ledger must survive a power cut together with what was
 		// acknowledged before it: sync each write, batches make it cheap.
 		SyncAlways:         true,
-		JetStreamMaxStore:  cfg.MaxStore,
+		JetStreamMaxStore:  maxStore,
 		JetStreamMaxMemory: 64 << 20,
 		NoSigs:             true,
 		NoSystemAccount:    true,
 		MaxPayload:         8 << 20,
 	}
-	if cfg.MaxStore == 0 {
-		opts.JetStreamMaxStore = maxStore
-	}
-	if cfg.Listen == "" {
-		return opts, nil
-	}
-	host, port, err := net.SplitHostPort(cfg.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("listen address of embedded NATS: %w", err)
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return nil, fmt.Errorf("listen address of embedded NATS: port %q is not a number", port)
-	}
-	if n == 0 {
-		n = server.RANDOM_PORT
-	}
-	opts.Host, opts.Port = host, n
-	return opts, nil
 }
 
 // Option connects a client in process, whatever URL it is given.
 func (s *Server) Option() nats.Option { return nats.InProcessServer(s.s) }
-
-// URL is the address for clients over TCP; meaningless without Config.Listen.
-func (s *Server) URL() string { return s.s.ClientURL() }
 
 // Stop closes connections and returns when everything is on disk.
 func (s *Server) Stop() {

@@ -1,7 +1,6 @@
 package natsembed
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -53,7 +52,7 @@ func TestInProcessKeepsStreamsBetweenRuns(t *testing.T) {
 	}
 }
 
-func TestNoListenerUnlessAsked(t *testing.T) {
+func TestNoListener(t *testing.T) {
 	s, err := Start(Config{StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -64,33 +63,9 @@ func TestNoListenerUnlessAsked(t *testing.T) {
 	}
 }
 
-func TestListensWhenAsked(t *testing.T) {
-	s, err := Start(Config{StoreDir: t.TempDir(), Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Stop()
-	nc, err := nats.Connect(s.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc.Close()
-}
-
 func TestEveryWriteIsSynced(t *testing.T) {
-	opts, err := options(Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	opts := options(Config{StoreDir: t.TempDir()})
 	if !opts.SyncAlways || opts.JetStreamMaxStore != maxStore {
 		t.Errorf("sync always %v, cap %d", opts.SyncAlways, opts.JetStreamMaxStore)
-	}
-}
-
-func TestBadListenAddress(t *testing.T) {
-	for _, a := range []string{"nonsense", "127.0.0.1:x"} {
-		if _, err := Start(Config{StoreDir: t.TempDir(), Listen: a}); err == nil || !strings.Contains(err.Error(), "listen address") {
-			t.Errorf("%s: got %v", a, err)
-		}
 	}
 }

@@ -13,20 +13,20 @@ import (
 	"github.com/tollgate/tollgate/portal"
 )
 
-func main() {
+func main() { os.Exit(run()) }
+
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context) error {
 	config, err := portal.FromEnv(os.Getenv)
 	if err != nil {
-		return err
+		fmt.Fprintln(os.Stderr, "portal:", err)
+		return 2
 	}
 	config.Logger = slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	return portal.Run(ctx, config)
+	if err := portal.Run(ctx, config); err != nil {
+		config.Logger.Error("portal stopped", "error", err)
+		return 1
+	}
+	return 0
 }

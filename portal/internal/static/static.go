@@ -12,7 +12,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"strconv"
@@ -74,28 +73,24 @@ func (f *Files) add(name string, content []byte) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	f.byURL[url] = file{contentType: contentType(ext), plain: content, gzip: buf.Bytes()}
+	kind, ok := contentTypes()[ext]
+	if !ok {
+		return fmt.Errorf("%s: no content type for %q", name, ext)
+	}
+	f.byURL[url] = file{contentType: kind, plain: content, gzip: buf.Bytes()}
 	f.urls[name] = url
 	return nil
 }
 
-// contentType is fixed for what we serve: the machine's own table of types
+// contentTypes are fixed for what we serve: the machine's own table of types
 // may say otherwise, and browsers are told not to guess.
-func contentType(ext string) string {
-	switch ext {
-	case ".css":
-		return "text/css; charset=utf-8"
-	case ".js":
-		return "text/javascript; charset=utf-8"
-	case ".svg":
-		return "image/svg+xml"
-	case ".txt":
-		return "text/plain; charset=utf-8"
+func contentTypes() map[string]string {
+	return map[string]string{
+		".css": "text/css; charset=utf-8",
+		".js":  "text/javascript; charset=utf-8",
+		".svg": "image/svg+xml",
+		".txt": "text/plain; charset=utf-8",
 	}
-	if t := mime.TypeByExtension(ext); t != "" {
-		return t
-	}
-	return "application/octet-stream"
 }
 
 // URL is the address of a file by its name, such as "app.css". It panics on a

@@ -96,3 +96,13 @@ func TestNothingComesFromElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryFileHasAType: what browsers are told is ours, not the machine's.
+func TestEveryFileHasAType(t *testing.T) {
+	f := load(t)
+	for name, want := range map[string]string{"app.css": "text/css; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml", "htmx.LICENSE.txt": "text/plain; charset=utf-8"} {
+		if got := fetch(t, f, f.URL(name), "").Header().Get("Content-Type"); got != want {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+}

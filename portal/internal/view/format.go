@@ -120,9 +120,9 @@ func Percent(part, whole int64) string {
 func (t Instant) Machine() string { return t.UTC().Format(time.RFC3339Nano) }
 
 // Brief is the moment in a list: 22 Nov 19:04:05, with the year when it is not
-// a recent one.
+// this one.
 func (t Instant) Brief() string {
-	if d := time.Since(t.Time); d > 300*24*time.Hour || d < -300*24*time.Hour {
+	if t.UTC().Year() != time.Now().UTC().Year() {
 		return t.Text()
 	}
 	return t.UTC().Format("2 Jan 15:04:05")

@@ -104,6 +104,8 @@ type Form struct {
 	Values  url.Values
 	Errors  map[string]FieldError
 	Problem *Problem
+	// Retype names the secrets that were typed and are not shown again.
+	Retype []string
 }
 
 // FieldError is shown at its field.
@@ -127,6 +129,9 @@ func (f Form) Has(name, value string) bool {
 
 // Option is a choice of a select.
 type Option struct{ Value, Label string }
+
+// NamedLink is a thing with its page; without one the name stands alone.
+type NamedLink struct{ Name, URL string }
 
 // Money is an amount in nano-dollars.
 type Money int64

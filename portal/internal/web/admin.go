@@ -38,13 +38,16 @@ func (s *Server) adminLive(v *visit) error {
 }
 
 func (v *visit) adminModel() (view.Admin, error) {
-	per := periodOf(v.c.QueryParams(), now())
+	per, wrong := periodOf(v.c.QueryParams(), now())
 	if per.name == "today" {
 		per.interval = "hour"
 	}
 	m := view.Admin{
 		Periods: usagePeriods[:len(usagePeriods)-1], Period: per.name,
 		LiveURL: "/admin/live?period=" + url.QueryEscape(per.name),
+	}
+	if _, m.Problem = wrongFilter(wrong); m.Problem != nil {
+		m.Problem.Fix = "Choose one above; these are the last 30 days."
 	}
 	var o *apiclient.Overview
 	g, ctx := errgroup.WithContext(v.ctx)
@@ -86,28 +89,11 @@ func adminPlots(o *apiclient.Overview, a axis, label string) []view.Plot {
 		{key: "cost", name: "Provider cost", class: "c0", pick: func(t apiclient.Totals) int64 { return t.CostNano }},
 		{key: "margin", name: "Margin", class: "c1", pick: func(t apiclient.Totals) int64 { return t.PriceNano - t.CostNano }},
 	}
-	points := sumPoints(o.Points)
 	return []view.Plot{
-		makePlot(money, a, points, layers, false, label, view.Amount(view.Money(o.Totals.PriceNano))),
-		makePlot(requestFigure(), a, points, outcomeLayers(), false, label, view.Count(o.Totals.Requests)),
-		makePlot(tokenFigure(), a, points, tokenLayers(), false, label, view.Count(allTokens(o.Totals))),
+		makePlot(money, a, o.Points, layers, false, label, view.Amount(view.Money(o.Totals.PriceNano))),
+		makePlot(requestFigure(), a, o.Points, outcomeLayers(), false, label, view.Count(o.Totals.Requests)),
+		makePlot(tokenFigure(), a, o.Points, tokenLayers(), false, label, view.Count(allTokens(o.Totals))),
 	}
-}
-
-// sumPoints makes one point per moment, should there be several.
-func sumPoints(points []apiclient.UsagePoint) []apiclient.UsagePoint {
-	var out []apiclient.UsagePoint
-	at := map[int64]int{}
-	for _, p := range points {
-		i, ok := at[p.At.Unix()]
-		if !ok {
-			at[p.At.Unix()] = len(out)
-			out = append(out, p)
-			continue
-		}
-		out[i].Totals = sumTotals([]apiclient.UsagePoint{out[i], p}, func(apiclient.UsagePoint) bool { return true })
-	}
-	return out
 }
 
 func marginRows(groups []apiclient.UsageGroup, link func(string) string) []view.UsageRow {
@@ -117,79 +103,6 @@ func marginRows(groups []apiclient.UsageGroup, link func(string) string) []view.
 		rows[i].Margin = view.Money(groups[i].Totals.PriceNano - groups[i].Totals.CostNano)
 	}
 	return rows
-}
-
-func (s *Server) tenants(v *visit) error {
-	v.at("tenants", "Tenants")
-	m := view.Tenants{
-		Query: v.c.QueryParam("query"), Status: v.c.QueryParam("status"),
-		Statuses: []view.Option{{Value: "", Label: "Any"}, {Value: "active", Label: "Active"}, {Value: "suspended", Label: "Suspended"}},
-	}
-	params := &apiclient.ListTenantsParams{Limit: ptr(listSize), Cursor: v.cursor()}
-	if m.Query != "" {
-		params.Query = &m.Query
-	}
-	if st := apiclient.TenantStatus(m.Status); st.Valid() {
-		params.Status = &st
-	}
-	m.Filtered = m.Query != "" || m.Status != ""
-	page, err := control.OK(v.api.ListTenantsWithResponse(v.ctx, params))
-	if err != nil {
-		return err
-	}
-	m.Pager = pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)
-	for _, r := range page.Data {
-		row := tenantRow(r.Tenant)
-		t := r.Totals
-		row.Requests, row.Errors, row.Tokens = t.Requests, t.Errors, allTokens(t)
-		row.Price, row.Margin = view.Money(t.PriceNano), view.Money(t.PriceNano-t.CostNano)
-		m.Rows = append(m.Rows, row)
-	}
-	return v.render(func(p view.Page) templ.Component { return view.TenantsPage(p, m) })
-}
-
-func tenantRow(t apiclient.Tenant) view.TenantRow {
-	return view.TenantRow{
-		ID: t.Id, Slug: t.Slug, Name: t.Name, URL: adminTenantURL(t.Slug), State: tenantState(t.Status), Created: view.Instant{Time: t.CreatedAt},
-	}
-}
-
-func adminTenantURL(slug string) string { return "/admin/tenants/" + url.PathEscape(slug) }
-
-func (s *Server) tenantAdmin(v *visit) error {
-	t, err := control.OK(v.api.GetTenantWithResponse(v.ctx, v.c.Param("id")))
-	if err != nil {
-		return err
-	}
-	v.at("tenants", t.Name, view.Crumb{Name: "Tenants", URL: "/admin/tenants"})
-	m := view.TenantAdmin{
-		Row: tenantRow(*t), Form: v.newForm("", nil), Suspended: t.Status == apiclient.TenantStatusSuspended,
-		SuspendURL: adminTenantURL(t.Slug) + "/suspend", ResumeURL: adminTenantURL(t.Slug) + "/resume", OpenURL: (&view.Tenant{Slug: t.Slug}).URL(),
-	}
-	if id, err := strconv.ParseInt(v.c.QueryParam("change"), 10, 64); err == nil {
-		v.slug = t.Slug
-		m.Change = ptr(v.changeStatus(id, 0))
-		v.page.Live = true
-	}
-	return v.render(func(p view.Page) templ.Component { return view.TenantAdminPage(p, m) })
-}
-
-func (s *Server) tenantSuspend(v *visit) error {
-	id := v.c.Param("id")
-	t, err := control.OK(v.api.SuspendTenantWithResponse(v.ctx, id, &apiclient.SuspendTenantParams{IdempotencyKey: v.idempotencyKey()}))
-	if err != nil {
-		return v.orTell(adminTenantURL(id), err)
-	}
-	return v.done(adminTenantURL(t.Slug), t.Name+" is suspended: its calls are refused from now on.", t.ChangeId)
-}
-
-func (s *Server) tenantResume(v *visit) error {
-	id := v.c.Param("id")
-	t, err := control.OK(v.api.ResumeTenantWithResponse(v.ctx, id, &apiclient.ResumeTenantParams{IdempotencyKey: v.idempotencyKey()}))
-	if err != nil {
-		return v.orTell(adminTenantURL(id), err)
-	}
-	return v.done(adminTenantURL(t.Slug), t.Name+" is active again.", t.ChangeId)
 }
 
 func dataPlaneRows(list *apiclient.DataPlaneList) []view.DataPlaneRow {
@@ -241,15 +154,6 @@ func (s *Server) dataPlanesLive(v *visit) error {
 		return err
 	}
 	return v.write(http.StatusOK, view.DataPlanesLive(m))
-}
-
-func (s *Server) operatorAudit(v *visit) error {
-	v.at("audit", "Audit")
-	page, err := control.OK(v.api.ListOperatorAuditWithResponse(v.ctx, &apiclient.ListOperatorAuditParams{Limit: ptr(listSize), Cursor: v.cursor()}))
-	if err != nil {
-		return err
-	}
-	return v.auditPage(page, "What operators changed, newest first, UTC.")
 }
 
 func (s *Server) doctor(v *visit) error {

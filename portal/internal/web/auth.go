@@ -104,6 +104,16 @@ func (s *Server) signOut(v *visit) error {
 }
 
 func (s *Server) signUpPage(v *visit) error {
+	if v.session != "" {
+		// Who has an organisation, or runs all of them, has no need of this page.
+		err := v.identify()
+		if err == nil && v.landing("") != "/signup" {
+			return v.redirect(v.landing(""))
+		}
+		if p, ok := problemOf(err); err != nil && (!ok || p.Status != http.StatusUnauthorized) {
+			return err
+		}
+	}
 	return v.signUpForm(http.StatusOK, v.newForm("/signup", nil))
 }
 

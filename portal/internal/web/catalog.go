@@ -18,7 +18,7 @@ func (s *Server) catalogAdmin(v *visit) error {
 
 func (v *visit) catalogPage(status int, f view.Form) error {
 	v.at("models", "Catalogue")
-	all, err := v.catalog()
+	all, err := v.catalog(v.ctx)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (s *Server) catalogCreate(v *visit) error {
 		m, err = control.Created(v.api.CreateCatalogModelWithResponse(v.ctx, &apiclient.CreateCatalogModelParams{IdempotencyKey: v.idempotencyKey()}, body))
 	}
 	if err != nil {
-		return v.again(v.sentForm("/admin/catalog"), err, v.catalogPage)
+		return v.again(v.sentForm("/admin/catalog"), clashAt(err, "provider_model"), v.catalogPage)
 	}
 	return v.done("/admin/catalog", "“"+m.Id+"” is in the catalogue.", nil)
 }
@@ -67,7 +67,7 @@ func (s *Server) operatorPrice(v *visit) error {
 }
 
 func (v *visit) operatorPricePage(status int, f view.Form) error {
-	all, err := v.catalog()
+	all, err := v.catalog(v.ctx)
 	if err != nil {
 		return err
 	}

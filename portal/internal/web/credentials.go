@@ -1,14 +1,18 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/a-h/templ"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tollgate/tollgate/portal/internal/control"
 	"github.com/tollgate/tollgate/portal/internal/view"
+	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 	"github.com/tollgate/tollgate/proto/providerkind"
 )
@@ -87,7 +91,7 @@ func (s *Server) credentialCreate(v *visit) error {
 	t := v.page.Tenant
 	made, err := v.createCredential()
 	if err != nil {
-		return v.again(v.sentForm(t.URL("credentials"), "secret"), err, v.credentialNewPage)
+		return v.again(v.sentForm(t.URL("credentials"), "secret"), clashAt(err, "name"), v.credentialNewPage)
 	}
 	return v.done(t.URL("credentials", made.Id), "“"+made.Name+"” is stored. Its secret is encrypted and will not be shown again.", made.ChangeId)
 }
@@ -114,13 +118,26 @@ func (s *Server) credential(v *visit) error { return v.credentialPage(http.Statu
 
 func (v *visit) credentialPage(status int, refused view.Form) error {
 	t, id := v.page.Tenant, v.c.Param("id")
-	c, err := control.OK(v.api.GetCredentialWithResponse(v.ctx, v.slug, id))
-	if err != nil {
+	var c *apiclient.Credential
+	var stored view.Instant
+	var used []view.NamedLink
+	g, ctx := errgroup.WithContext(v.ctx)
+	g.Go(func() (err error) {
+		if c, err = control.OK(v.api.GetCredentialWithResponse(ctx, v.slug, id)); err == nil {
+			stored = v.secretStored(ctx, c)
+		}
+		return err
+	})
+	g.Go(func() (err error) {
+		used, err = v.modelsOf(ctx, id)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	v.at("credentials", c.Name, view.Crumb{Name: "Credentials", URL: t.URL("credentials")})
 	m := view.CredentialForm{
-		Form: refused, Row: credentialRow(t, *c), DeleteURL: t.URL("credentials", id, "delete"),
+		Form: refused, Row: credentialRow(t, *c), DeleteURL: t.URL("credentials", id, "delete"), UsedBy: used, Stored: stored,
 		Delete: v.newForm("", url.Values{"version": version(c.Version)}), ModelsURL: t.URL("models", "new") + "?credential=" + url.QueryEscape(c.Id),
 	}
 	if m.Form.Action == "" {
@@ -130,6 +147,40 @@ func (v *visit) credentialPage(status int, refused view.Form) error {
 		})
 	}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.CredentialPage(p, m) })
+}
+
+// modelsOf are the models that use a credential.
+func (v *visit) modelsOf(ctx context.Context, credential string) ([]view.NamedLink, error) {
+	list, _, err := v.modelList(ctx)
+	var used []view.NamedLink
+	for _, m := range list {
+		if m.CredentialId == credential {
+			used = append(used, view.NamedLink{Name: m.ProviderModel, URL: v.page.Tenant.URL("models", m.Id)})
+		}
+	}
+	return used, err
+}
+
+// secretStored is when the secret that is in use was given: with the
+// credential, or later, which the newest entries of the audit log tell. It is
+// zero when they do not, and the page then does not say.
+func (v *visit) secretStored(ctx context.Context, c *apiclient.Credential) view.Instant {
+	if c.Version == 1 {
+		return view.Instant{Time: c.CreatedAt}
+	}
+	page, err := control.OK(v.api.ListAuditWithResponse(ctx, v.slug, &apiclient.ListAuditParams{Limit: ptr(pageSize)}))
+	if err != nil {
+		return view.Instant{}
+	}
+	for _, e := range page.Data {
+		if e.ResourceId == c.Id && e.Detail["secret_replaced"] == true {
+			return view.Instant{Time: e.At}
+		}
+	}
+	if !page.HasMore {
+		return view.Instant{Time: c.CreatedAt}
+	}
+	return view.Instant{}
 }
 
 func (s *Server) credentialUpdate(v *visit) error {
@@ -151,7 +202,7 @@ func (s *Server) credentialUpdate(v *visit) error {
 			&apiclient.UpdateCredentialParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()}, body))
 	}
 	if err != nil {
-		return v.again(v.sentForm(to, "secret"), err, v.credentialPage)
+		return v.again(v.sentForm(to, "secret"), clashAt(err, "name"), v.credentialPage)
 	}
 	return v.done(to, "Saved.", c.ChangeId)
 }
@@ -159,8 +210,27 @@ func (s *Server) credentialUpdate(v *visit) error {
 func (s *Server) credentialDelete(v *visit) error {
 	t := v.page.Tenant
 	d, err := control.OK(v.api.DeleteCredentialWithResponse(v.ctx, v.slug, v.c.Param("id"), &apiclient.DeleteCredentialParams{IfMatch: v.ifMatch()}))
+	if p, ok := problemOf(err); ok && p.Code == fault.InUse.Code {
+		p.Text, p.Fix = v.whoUses(v.c.Param("id"), p.Text), "Delete what uses it first: the links are under “Models with it”."
+	}
 	if err != nil {
 		return v.orTell(t.URL("credentials", v.c.Param("id")), err)
 	}
 	return v.done(t.URL("credentials"), "The credential is deleted.", d.ChangeId)
+}
+
+// whoUses names the models that keep a credential from being deleted.
+func (v *visit) whoUses(credential, otherwise string) string {
+	used, err := v.modelsOf(v.ctx, credential)
+	if err != nil || len(used) == 0 {
+		return otherwise
+	}
+	names := make([]string, 0, len(used))
+	for _, m := range used {
+		names = append(names, "“"+m.Name+"”")
+	}
+	if len(names) > 3 {
+		names = append(names[:3], "others")
+	}
+	return "This credential is used by " + strings.Join(names, ", ") + "."
 }

@@ -42,7 +42,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 			return
 		}
 	}
-	if p, ok := errors.AsType[*control.Problem](err); ok && p.Status == http.StatusUnauthorized {
+	if p, ok := problemOf(err); ok && p.Status == http.StatusUnauthorized {
 		v.dropCookie(sessionCookie)
 		v.dropCookie(flashCookie)
 		if err := v.toSignIn("ended"); err == nil {
@@ -84,7 +84,7 @@ func failureOf(err error) view.Failure {
 	of := func(k *fault.Kind, title string) view.Failure {
 		return view.Failure{Status: k.Status, Title: title, Text: k.Text, Fix: k.Fix, Code: k.Code}
 	}
-	if p, ok := errors.AsType[*control.Problem](err); ok {
+	if p, ok := problemOf(err); ok {
 		f := view.Failure{Status: p.Status, Title: titleOf(p.Status), Text: p.Text, Fix: p.Fix, Code: p.Code}
 		if p.Status == http.StatusServiceUnavailable {
 			f.Title = "Briefly unavailable"
@@ -136,7 +136,7 @@ func titleOf(status int) string {
 // refused puts what the control plane said about a form back into it. It
 // reports false for what is not about the form: then err is the page's error.
 func (v *visit) refused(f *view.Form, err error) (status int, ok bool) {
-	p, is := errors.AsType[*control.Problem](err)
+	p, is := problemOf(err)
 	if !is || p.Status >= 500 || p.Status == http.StatusNotFound {
 		return 0, false
 	}
@@ -148,6 +148,10 @@ func (v *visit) refused(f *view.Form, err error) (status int, ok bool) {
 		f.Errors[name] = view.FieldError{Message: e.Message, Fix: e.Fix}
 	}
 	f.Problem = &view.Problem{Text: p.Text, Fix: p.Fix, Code: p.Code, RequestID: p.RequestID}
+	if len(p.Fields) > 0 {
+		// The API's fix speaks of its own document.
+		f.Problem.Fix = "Check the marked fields."
+	}
 	return p.Status, true
 }
 
@@ -161,9 +165,14 @@ func (v *visit) again(f view.Form, err error, page func(status int, f view.Form)
 }
 
 // sentForm is the form as it was sent, without its secrets: those are typed
-// again.
+// again, and the form says so.
 func (v *visit) sentForm(action string, secrets ...string) view.Form {
 	f := v.newForm(action, v.c.Request().PostForm)
+	for _, name := range secrets {
+		if f.Value(name) != "" {
+			f.Retype = append(f.Retype, name)
+		}
+	}
 	for _, name := range append(secrets, "csrf", "idem") {
 		f.Values.Del(name)
 	}
@@ -172,7 +181,7 @@ func (v *visit) sentForm(action string, secrets ...string) view.Form {
 
 // orTell goes back to a page with the reason why an action was refused.
 func (v *visit) orTell(to string, err error) error {
-	p, is := errors.AsType[*control.Problem](err)
+	p, is := problemOf(err)
 	if !is || p.Status >= 500 || p.Status == http.StatusUnauthorized {
 		return err
 	}
@@ -181,11 +190,20 @@ func (v *visit) orTell(to string, err error) error {
 
 func problemOf(err error) (*control.Problem, bool) { return errors.AsType[*control.Problem](err) }
 
+// clashAt puts a clash of names, which the control plane tells of the whole, to the
+// field that has the name.
+func clashAt(err error, field string) error {
+	if p, ok := problemOf(err); ok && p.Code == fault.AlreadyExists.Code && len(p.Fields) == 0 {
+		p.Fields = map[string]control.FieldError{field: {Message: "is taken by another one", Fix: p.Fix}}
+	}
+	return err
+}
+
 // wrongField is a field that we refuse ourselves, in the control plane's form.
 func wrongField(name, message string) error {
 	k := fault.ValidationFailed
 	return &control.Problem{
-		Status: k.Status, Code: k.Code, Text: k.Text, Fix: "Correct the field that is marked.",
+		Status: k.Status, Code: k.Code, Text: k.Text, Fix: k.Fix,
 		Fields: map[string]control.FieldError{name: {Message: message}},
 	}
 }

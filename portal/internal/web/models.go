@@ -62,25 +62,11 @@ func modelRow(t *view.Tenant, m apiclient.Model, credentials map[string]string) 
 	}
 }
 
-func (v *visit) credentialNames() ([]view.Option, map[string]string, error) {
-	page, err := control.OK(v.api.ListCredentialsWithResponse(v.ctx, v.slug, &apiclient.ListCredentialsParams{Limit: ptr(100)}))
-	if err != nil {
-		return nil, nil, err
-	}
-	names := map[string]string{}
-	var options []view.Option
-	for _, c := range page.Data {
-		names[c.Id] = c.Name
-		options = append(options, view.Option{Value: c.Id, Label: c.Name + " (" + c.Provider + ")"})
-	}
-	return options, names, nil
-}
-
 func (s *Server) models(v *visit) error {
 	v.at("models", "Models")
 	t := v.page.Tenant
 	var page *apiclient.ModelPage
-	var names map[string]string
+	var credentials choices
 	var all []apiclient.CatalogModel
 	g, ctx := errgroup.WithContext(v.ctx)
 	g.Go(func() (err error) {
@@ -88,11 +74,11 @@ func (s *Server) models(v *visit) error {
 		return err
 	})
 	g.Go(func() (err error) {
-		_, names, err = v.credentialNames()
+		credentials, err = v.credentialNames(ctx)
 		return err
 	})
 	g.Go(func() (err error) {
-		all, err = v.catalog()
+		all, err = v.catalog(ctx)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -100,7 +86,7 @@ func (s *Server) models(v *visit) error {
 	}
 	m := view.Models{NewURL: t.URL("models", "new"), Pager: pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)}
 	for _, x := range page.Data {
-		m.Rows = append(m.Rows, modelRow(t, x, names))
+		m.Rows = append(m.Rows, modelRow(t, x, credentials.names))
 	}
 	for _, c := range all {
 		if c.BuiltIn {
@@ -122,7 +108,9 @@ func catalogRow(c apiclient.CatalogModel) view.CatalogRow {
 }
 
 func (s *Server) modelNew(v *visit) error {
-	f := v.newForm(v.page.Tenant.URL("models"), url.Values{"pricing": {"block"}, "credential_id": {v.c.QueryParam("credential")}})
+	f := v.newForm(v.page.Tenant.URL("models"), url.Values{
+		"pricing": {"block"}, "credential_id": {v.c.QueryParam("credential")}, "provider_model": {v.c.QueryParam("model")},
+	})
 	return v.modelNewPage(http.StatusOK, f)
 }
 
@@ -130,25 +118,63 @@ func (v *visit) modelNewPage(status int, f view.Form) error {
 	t := v.page.Tenant
 	v.at("models", "Add a model", view.Crumb{Name: "Models", URL: t.URL("models")})
 	m := view.ModelForm{Form: f, BackURL: t.URL("models"), NewCredURL: t.URL("credentials", "new")}
-	var all []apiclient.CatalogModel
-	var g errgroup.Group
+	var credentials []apiclient.Credential
+	var catalog []apiclient.CatalogModel
+	g, ctx := errgroup.WithContext(v.ctx)
 	g.Go(func() (err error) {
-		m.Credentials, _, err = v.credentialNames()
+		credentials, m.Cut, err = v.credentialList(ctx)
 		return err
 	})
 	g.Go(func() (err error) {
-		all, err = v.catalog()
+		catalog, err = v.catalog(ctx)
 		return err
 	})
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, c := range all {
-		if !c.BuiltIn {
-			m.Catalog = append(m.Catalog, catalogRow(c))
+	provider := ""
+	for i, c := range credentials {
+		m.Credentials = append(m.Credentials, view.Option{Value: c.Id, Label: c.Name + " (" + c.Provider + ")"})
+		if i == 0 || c.Id == f.Value("credential_id") {
+			provider = c.Provider
 		}
 	}
+	m.Filter = catalogFilter(v.c.QueryParams(), provider, catalog)
+	m.Filter.Base, m.Filter.Credential = t.URL("models", "new"), f.Value("credential_id")
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.ModelNewPage(p, m) })
+}
+
+// catalogShown is how many models of the catalogue one page has.
+const catalogShown = 25
+
+// catalogFilter are the models that can be added: those of the credential's
+// provider, unless another one or a part of a name is asked for.
+func catalogFilter(q url.Values, provider string, all []apiclient.CatalogModel) view.CatalogFilter {
+	f := view.CatalogFilter{Query: strings.TrimSpace(q.Get("q")), Provider: provider, Providers: []view.Option{{Value: "all", Label: "All"}}}
+	have := map[string]bool{"all": true}
+	for _, c := range all {
+		if !c.BuiltIn && !have[c.Provider] {
+			have[c.Provider] = true
+			f.Providers = append(f.Providers, view.Option{Value: c.Provider, Label: c.Provider})
+		}
+	}
+	if q.Has("provider") {
+		f.Provider = q.Get("provider")
+	}
+	if !have[f.Provider] {
+		f.Provider = "all"
+	}
+	for _, c := range all {
+		wanted := f.Provider == "all" || c.Provider == f.Provider
+		if c.BuiltIn || !wanted || !strings.Contains(strings.ToLower(c.Name+" "+c.ProviderModel), strings.ToLower(f.Query)) {
+			continue
+		}
+		f.Found++
+		if len(f.Rows) < catalogShown {
+			f.Rows = append(f.Rows, catalogRow(c))
+		}
+	}
+	return f
 }
 
 // sentPrice is the price that was typed.
@@ -163,20 +189,28 @@ func (v *visit) sentPrice() apiclient.PriceCreate {
 
 func (s *Server) modelCreate(v *visit) error {
 	t := v.page.Tenant
-	body := apiclient.ModelCreate{CredentialId: v.field("credential_id"), ProviderModel: v.field("provider_model"), RouteName: v.optional("route_name")}
-	switch v.field("pricing") {
-	case "zero":
-		body.UnknownPrice = ptr(apiclient.Zero)
-	case "set":
-		body.UnknownPrice, body.Price = ptr(apiclient.Block), ptr(v.sentPrice())
-	default:
-		body.UnknownPrice = ptr(apiclient.Block)
-	}
-	m, err := control.Created(v.api.CreateModelWithResponse(v.ctx, v.slug, &apiclient.CreateModelParams{IdempotencyKey: v.idempotencyKey()}, body))
+	m, err := v.createModel()
 	if err != nil {
 		return v.again(v.sentForm(t.URL("models")), err, v.modelNewPage)
 	}
 	return v.done(t.URL("models", m.Id), "“"+m.ProviderModel+"” is added.", m.ChangeId)
+}
+
+func (v *visit) createModel() (*apiclient.Model, error) {
+	body := apiclient.ModelCreate{CredentialId: v.field("credential_id"), ProviderModel: v.field("provider_model"), RouteName: v.optional("route_name")}
+	pricing, price := v.field("pricing"), v.sentPrice()
+	if pricing != "set" && price != (apiclient.PriceCreate{}) {
+		return nil, wrongField("pricing", "Prices are typed below, but not chosen. Choose “Set a price”, or clear them.")
+	}
+	switch pricing {
+	case "zero":
+		body.UnknownPrice = ptr(apiclient.Zero)
+	case "set":
+		body.UnknownPrice, body.Price = ptr(apiclient.Block), &price
+	default:
+		body.UnknownPrice = ptr(apiclient.Block)
+	}
+	return control.Created(v.api.CreateModelWithResponse(v.ctx, v.slug, &apiclient.CreateModelParams{IdempotencyKey: v.idempotencyKey()}, body))
 }
 
 func (s *Server) model(v *visit) error {
@@ -187,7 +221,7 @@ func (v *visit) modelPage(status int, price, unknown view.Form) error {
 	t, id := v.page.Tenant, v.c.Param("id")
 	var x *apiclient.Model
 	var prices *apiclient.PricePage
-	var names map[string]string
+	var credentials choices
 	g, ctx := errgroup.WithContext(v.ctx)
 	g.Go(func() (err error) {
 		x, err = control.OK(v.api.GetModelWithResponse(ctx, v.slug, id))
@@ -198,7 +232,7 @@ func (v *visit) modelPage(status int, price, unknown view.Form) error {
 		return err
 	})
 	g.Go(func() (err error) {
-		_, names, err = v.credentialNames()
+		credentials, err = v.credentialNames(ctx)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -206,7 +240,7 @@ func (v *visit) modelPage(status int, price, unknown view.Form) error {
 	}
 	v.at("models", x.ProviderModel, view.Crumb{Name: "Models", URL: t.URL("models")})
 	m := view.Model{
-		Row: modelRow(t, *x, names), Price: price, Unknown: unknown, Priced: x.Priced, Zero: x.UnknownPrice == apiclient.Zero,
+		Row: modelRow(t, *x, credentials.names), Price: price, Unknown: unknown, Priced: x.Priced, Zero: x.UnknownPrice == apiclient.Zero,
 		Delete: v.newForm("", url.Values{"version": version(x.Version)}), DeleteURL: t.URL("models", id, "delete"),
 		RouteURL: t.URL("routes", "new") + "?model=" + url.QueryEscape(id),
 	}

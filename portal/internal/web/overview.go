@@ -61,6 +61,7 @@ func (v *visit) overviewModel() (view.Overview, error) {
 	if err := g.Wait(); err != nil {
 		return m, err
 	}
+	nameUngrouped(usage, "model")
 	for _, r := range refused.Data {
 		m.Refusals = append(m.Refusals, refusal(r))
 	}

@@ -23,8 +23,8 @@ func (s *Server) request(v *visit) error {
 	v.at("requests", "Request", view.Crumb{Name: "Requests", URL: t.URL("requests")})
 	r := d.Request
 	m := view.Request{
-		ID: r.RequestId, Outcome: outcomeBadge(r.Outcome), Title: r.Route, Explain: outcomeText(r.Outcome),
-		Facts: requestFacts(t, r, d), Where: whereFacts(d), Timeline: timeline(d), Sums: sums(d),
+		ID: r.RequestId, Outcome: stateOf(r), Title: r.Route, Explain: outcomeText(r, d.Attempts),
+		Facts: requestFacts(t, r, d), Where: whereFacts(d, v.projectFact(r.ProjectId)), Timeline: timeline(d), Sums: sums(d),
 	}
 	if m.Title == "" {
 		m.Title = "Request"
@@ -56,8 +56,11 @@ func requestFacts(t *view.Tenant, r apiclient.Request, d *apiclient.RequestDetai
 		{Name: "Provider charges", Value: view.Amount(view.Money(r.CostNano))},
 	}
 	tokens := "Reported by the provider"
-	if r.Estimated {
+	switch {
+	case r.Estimated:
 		tokens = "Estimated by Tollgate"
+	case countedTokens(d) == 0:
+		tokens = "None were reported"
 	}
 	facts = append(facts, view.Fact{Name: "Tokens", Value: view.Text(tokens)})
 	for _, c := range []struct {
@@ -85,9 +88,21 @@ func keyFact(t *view.Tenant, id, name string) templ.Component {
 	return view.Link(t.URL("keys", id), name)
 }
 
+// projectFact names a project; its id stands in for a name that cannot be had.
+func (v *visit) projectFact(id string) templ.Component {
+	if id == "" || !v.page.Tenant.Can.Read {
+		return view.Mono(dash(id))
+	}
+	p, err := control.OK(v.api.GetProjectWithResponse(v.ctx, v.slug, id))
+	if err != nil {
+		return view.Mono(id)
+	}
+	return view.Link(v.page.Tenant.URL("projects", id), p.Name)
+}
+
 func dash(s string) string { return orText(s, "–") }
 
-func whereFacts(d *apiclient.RequestDetail) []view.Fact {
+func whereFacts(d *apiclient.RequestDetail, project templ.Component) []view.Fact {
 	return []view.Fact{
 		{Name: "Data plane", Value: view.Mono(d.DataPlaneId)},
 		{Name: "Event", Value: view.Mono(strconv.FormatInt(d.Epoch, 10) + " / " + strconv.FormatInt(d.Seq, 10))},
@@ -95,7 +110,7 @@ func whereFacts(d *apiclient.RequestDetail) []view.Fact {
 		{Name: "In the ledger since (UTC)", Value: view.Moment(view.Instant{Time: d.IngestedAt})},
 		{Name: "Caller's address", Value: view.Mono(dash(d.ClientIp))},
 		{Name: "User agent", Value: view.Text(dash(d.UserAgent))},
-		{Name: "Project", Value: view.Mono(dash(d.Request.ProjectId))},
+		{Name: "Project", Value: project},
 	}
 }
 
@@ -156,7 +171,7 @@ func sums(d *apiclient.RequestDetail) []view.Sum {
 func sum(id, title string, d *apiclient.RequestDetail, p *apiclient.Price, recorded int64) view.Sum {
 	s := view.Sum{ID: id, Title: title, Recorded: view.Money(recorded)}
 	if p == nil {
-		s.Unpriced = true
+		s.Unpriced, s.Nothing = true, recorded == 0 && countedTokens(d) == 0
 		return s
 	}
 	s.PriceID, s.Since, s.Source = p.Id, view.Instant{Time: p.EffectiveFrom}, priceSource(*p)
@@ -187,6 +202,12 @@ func sum(id, title string, d *apiclient.RequestDetail, p *apiclient.Price, recor
 	s.Rounded = view.Dollars(rounded.Int64())
 	s.Agrees = rounded.IsInt64() && rounded.Int64() == recorded
 	return s
+}
+
+// countedTokens are all tokens of a request, whoever counted them.
+func countedTokens(d *apiclient.RequestDetail) int64 {
+	r := d.Request
+	return r.InputTokens + r.OutputTokens + r.CacheReadTokens + r.CacheWriteTokens + d.AudioInputTokens + d.AudioOutputTokens + d.ImageInputTokens
 }
 
 type tokenClass struct {

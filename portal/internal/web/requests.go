@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/tollgate/tollgate/portal/internal/control"
 	"github.com/tollgate/tollgate/portal/internal/view"
+	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 )
 
@@ -36,15 +38,38 @@ func outcomeBadge(o apiclient.Outcome) view.Badge {
 	return view.Badge{Kind: "plain", Text: string(o)}
 }
 
-// outcomeText explains an outcome in a sentence.
-func outcomeText(o apiclient.Outcome) string {
-	switch o {
+// stateOf is the outcome of a request in a word: a provider that says no has
+// not failed.
+func stateOf(r apiclient.Request) view.Badge {
+	if r.Outcome == apiclient.UpstreamError && r.ErrorCode == fault.UpstreamRejected.Code {
+		return view.Badge{Kind: "bad", Text: "Provider refused"}
+	}
+	return outcomeBadge(r.Outcome)
+}
+
+// outcomeText explains how a request ended in a sentence or two.
+func outcomeText(r apiclient.Request, attempts []apiclient.Attempt) string {
+	why := ""
+	if k := fault.ByCode(r.ErrorCode); k != nil {
+		why = k.Text + " " + k.Fix
+	}
+	switch r.Outcome {
 	case apiclient.Ok:
 		return "Answered in full."
 	case apiclient.Refused:
-		return "Refused by Tollgate before a provider was called."
+		if len(attempts) == 0 {
+			return strings.TrimSpace("Refused by Tollgate before a provider was called. " + why)
+		}
+		return strings.TrimSpace("Refused by Tollgate. " + why)
 	case apiclient.UpstreamError:
-		return "The provider failed or could not be reached."
+		if r.ErrorCode == fault.UpstreamRejected.Code {
+			// Its fix leads to the page on which this stands.
+			why = fault.UpstreamRejected.Text
+		}
+		if n := len(attempts); n > 0 && attempts[n-1].Status >= 400 {
+			return strings.TrimSpace("The provider answered " + strconv.Itoa(attempts[n-1].Status) + " " + http.StatusText(attempts[n-1].Status) + ". " + why)
+		}
+		return orText(why, "The provider failed or could not be reached.")
 	case apiclient.ClientClosed:
 		return "The caller closed the connection; what was delivered until then is charged."
 	case apiclient.Interrupted:
@@ -60,15 +85,15 @@ func requestRows(t *view.Tenant, list []apiclient.Request) []view.RequestRow {
 	for _, r := range list {
 		row := view.RequestRow{
 			ID: r.RequestId, URL: t.URL("requests", r.RequestId), At: view.Instant{Time: r.StartedAt},
-			Route: r.Route, Key: r.ApiKeyId, Outcome: outcomeBadge(r.Outcome),
+			Route: r.Route, Key: r.ApiKeyId, Outcome: stateOf(r),
 			Input: r.InputTokens, Output: r.OutputTokens, Estimated: r.Estimated, Streamed: r.Streamed,
 			Price: view.Money(r.PriceNano), Took: view.Micros(r.DurationUs), Attempts: r.Attempts,
 		}
 		if r.ApiKeyName != nil && *r.ApiKeyName != "" {
 			row.Key = *r.ApiKeyName
 		}
-		if r.HttpStatus != 0 {
-			row.Status = strconv.Itoa(r.HttpStatus)
+		if r.HttpStatus != 0 && (r.HttpStatus != http.StatusOK || r.ErrorCode != "") {
+			row.Status = strings.TrimSpace(strconv.Itoa(r.HttpStatus) + " " + r.ErrorCode)
 		}
 		rows = append(rows, row)
 	}
@@ -81,28 +106,37 @@ func (s *Server) requests(v *visit) error {
 	t := v.page.Tenant
 	m := view.Requests{
 		Base: t.URL("requests"), StartURL: t.URL("start"), Route: q.Get("route"), Key: q.Get("key"),
-		Outcome: q.Get("outcome"), Period: q.Get("period"), ErrorsOnly: q.Get("errors") == "1",
+		Outcome: q.Get("outcome"), Period: chosenPeriod(q), From: q.Get("from"), To: q.Get("to"), ErrorsOnly: q.Get("errors") == "1",
 		Outcomes: []view.Option{{Value: "", Label: "Any"}}, Periods: append([]view.Option{{Value: "", Label: "Last 30 days"}}, requestPeriods...),
 	}
 	for _, o := range []apiclient.Outcome{apiclient.Ok, apiclient.Refused, apiclient.UpstreamError, apiclient.ClientClosed, apiclient.Interrupted, apiclient.Cut} {
 		m.Outcomes = append(m.Outcomes, view.Option{Value: string(o), Label: outcomeBadge(o).Text})
 	}
 	m.Filtered = m.Route != "" || m.Key != "" || m.Outcome != "" || m.Period != "" || m.ErrorsOnly
-	params := requestParams(m, q)
+	if m.Period != custom {
+		m.From, m.To = "", ""
+	}
+	params, wrong := requestParams(m, q)
+	status, problem := wrongFilter(wrong, oneOf("outcome", m.Outcome, m.Outcomes), oneOf("period", m.Period, m.Periods))
+	m.Problem = problem
 	g, ctx := errgroup.WithContext(v.ctx)
-	var page *apiclient.RequestPage
-	g.Go(func() (err error) {
-		page, err = control.OK(v.api.ListRequestsWithResponse(ctx, v.slug, params))
-		return err
-	})
-	m.Keys, m.Routes = []view.Option{{Value: "", Label: "All keys"}}, []view.Option{{Value: "", Label: "All routes"}}
-	if t.Can.Read {
+	page := &apiclient.RequestPage{}
+	if problem == nil {
 		g.Go(func() (err error) {
-			m.Keys, err = v.keyOptions()
+			page, err = control.OK(v.api.ListRequestsWithResponse(ctx, v.slug, params))
 			return err
 		})
-		g.Go(func() (err error) {
-			m.Routes, err = v.routeOptions()
+	}
+	m.Keys, m.Routes = []view.Option{{Value: "", Label: "All keys"}}, []view.Option{{Value: "", Label: "All routes"}}
+	if t.Can.Read {
+		g.Go(func() error {
+			list, err := v.keyOptions(ctx)
+			m.Keys = list.first("All keys")
+			return err
+		})
+		g.Go(func() error {
+			list, err := v.routeNames(ctx)
+			m.Routes = list.first("All routes")
 			return err
 		})
 	}
@@ -112,13 +146,16 @@ func (s *Server) requests(v *visit) error {
 	m.Routes, m.Keys = keepChosen(m.Routes, m.Route), keepChosen(m.Keys, m.Key)
 	m.Rows = requestRows(t, page.Data)
 	m.Pager = pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)
-	return v.render(func(p view.Page) templ.Component { return view.RequestsPage(p, m) })
+	return v.renderStatus(status, func(p view.Page) templ.Component { return view.RequestsPage(p, m) })
 }
 
-var requestPeriods = []view.Option{{Value: "1h", Label: "Last hour"}, {Value: "24h", Label: "Last 24 hours"}, {Value: "7d", Label: "Last 7 days"}, {Value: "90d", Label: "Last 90 days"}}
+var requestPeriods = []view.Option{{Value: "1h", Label: "Last hour"}, {Value: "24h", Label: "Last 24 hours"}, {Value: "7d", Label: "Last 7 days"}, {Value: "90d", Label: "Last 90 days"}, {Value: custom, Label: "From … to"}}
 
-func requestParams(m view.Requests, q url.Values) *apiclient.ListRequestsParams {
-	p := &apiclient.ListRequestsParams{Limit: ptr(listSize)}
+// minute is how browsers write a moment that was picked.
+const minute = "2006-01-02T15:04"
+
+func requestParams(m view.Requests, q url.Values) (p *apiclient.ListRequestsParams, wrong string) {
+	p = &apiclient.ListRequestsParams{Limit: ptr(listSize)}
 	if c := q.Get("cursor"); c != "" {
 		p.Cursor = &c
 	}
@@ -140,7 +177,18 @@ func requestParams(m view.Requests, q url.Values) *apiclient.ListRequestsParams 
 		from := now().Add(-d).Truncate(time.Minute)
 		p.From = &from
 	}
-	return p
+	if m.Period == custom {
+		from, to, why := span(q, minute, now())
+		if why != "" {
+			return p, why
+		}
+		p.From = &from
+		if m.To != "" {
+			// The minute that was picked is part of the period.
+			p.To = ptr(to.Add(time.Minute))
+		}
+	}
+	return p, ""
 }
 
 // keepChosen adds the chosen value when the list does not have it: a route
@@ -173,82 +221,6 @@ func pagerOf(u *url.URL, next *string, more bool) view.Pager {
 		p.Next = u.Path + "?" + q.Encode()
 	}
 	return p
-}
-
-func (v *visit) keyOptions() ([]view.Option, error) {
-	list, err := control.OK(v.api.ListApiKeysWithResponse(v.ctx, v.slug, &apiclient.ListApiKeysParams{Limit: ptr(100)}))
-	if err != nil {
-		return nil, err
-	}
-	out := []view.Option{{Value: "", Label: "All keys"}}
-	for _, k := range list.Data {
-		out = append(out, view.Option{Value: k.Id, Label: k.Name + " (" + k.Hint + ")"})
-	}
-	return out, nil
-}
-
-func (v *visit) routeOptions() ([]view.Option, error) {
-	names, err := v.routeNames()
-	if err != nil {
-		return nil, err
-	}
-	out := []view.Option{{Value: "", Label: "All routes"}}
-	for _, n := range names {
-		out = append(out, view.Option{Value: n, Label: n})
-	}
-	return out, nil
-}
-
-// routeNames are the tenant's routes and those that every tenant has.
-func (v *visit) routeNames() ([]string, error) {
-	var own *apiclient.RoutePage
-	var builtIns []apiclient.CatalogModel
-	g, ctx := errgroup.WithContext(v.ctx)
-	g.Go(func() (err error) {
-		own, err = control.OK(v.api.ListRoutesWithResponse(ctx, v.slug, &apiclient.ListRoutesParams{Limit: ptr(100)}))
-		return err
-	})
-	g.Go(func() error {
-		all, err := v.catalog()
-		for _, m := range all {
-			if m.BuiltIn {
-				builtIns = append(builtIns, m)
-			}
-		}
-		return err
-	})
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var names []string
-	seen := map[string]bool{}
-	for _, r := range own.Data {
-		names, seen[r.Name] = append(names, r.Name), true
-	}
-	for _, m := range builtIns {
-		if !seen[m.ProviderModel] {
-			names = append(names, m.ProviderModel)
-		}
-	}
-	return names, nil
-}
-
-// catalog reads the whole catalogue, bounded.
-func (v *visit) catalog() ([]apiclient.CatalogModel, error) {
-	var all []apiclient.CatalogModel
-	var cursor *string
-	for range 10 {
-		page, err := control.OK(v.api.ListCatalogModelsWithResponse(v.ctx, &apiclient.ListCatalogModelsParams{Limit: ptr(100), Cursor: cursor}))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Data...)
-		if !page.HasMore || page.NextCursor == nil {
-			break
-		}
-		cursor = page.NextCursor
-	}
-	return all, nil
 }
 
 // find opens the request whose id was pasted.

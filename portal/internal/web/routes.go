@@ -12,21 +12,6 @@ import (
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 )
 
-// modelOptions are the tenant's models, for what routes lead to.
-func (v *visit) modelOptions() ([]view.Option, map[string]string, error) {
-	page, err := control.OK(v.api.ListModelsWithResponse(v.ctx, v.slug, &apiclient.ListModelsParams{Limit: ptr(100)}))
-	if err != nil {
-		return nil, nil, err
-	}
-	names := map[string]string{}
-	var options []view.Option
-	for _, m := range page.Data {
-		names[m.Id] = m.ProviderModel
-		options = append(options, view.Option{Value: m.Id, Label: m.ProviderModel + " (" + m.Provider + ")"})
-	}
-	return options, names, nil
-}
-
 func routeRow(t *view.Tenant, r apiclient.Route, models map[string]string) view.RouteRow {
 	return view.RouteRow{
 		ID: r.Id, URL: t.URL("routes", r.Id), Name: r.Name, Model: orText(models[r.ModelId], r.ModelId), ModelURL: t.URL("models", r.ModelId),
@@ -38,7 +23,7 @@ func (s *Server) routes(v *visit) error {
 	v.at("routes", "Routes")
 	t := v.page.Tenant
 	var page *apiclient.RoutePage
-	var names map[string]string
+	var models choices
 	var all []apiclient.CatalogModel
 	g, ctx := errgroup.WithContext(v.ctx)
 	g.Go(func() (err error) {
@@ -46,11 +31,11 @@ func (s *Server) routes(v *visit) error {
 		return err
 	})
 	g.Go(func() (err error) {
-		_, names, err = v.modelOptions()
+		models, err = v.modelOptions(ctx)
 		return err
 	})
 	g.Go(func() (err error) {
-		all, err = v.catalog()
+		all, err = v.catalog(ctx)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -60,7 +45,7 @@ func (s *Server) routes(v *visit) error {
 	own := map[string]bool{}
 	for _, r := range page.Data {
 		own[r.Name] = true
-		m.Rows = append(m.Rows, routeRow(t, r, names))
+		m.Rows = append(m.Rows, routeRow(t, r, models.names))
 	}
 	if v.cursor() == nil {
 		for _, c := range all {
@@ -79,11 +64,11 @@ func (s *Server) routeNew(v *visit) error {
 func (v *visit) routeNewPage(status int, f view.Form) error {
 	t := v.page.Tenant
 	v.at("routes", "New route", view.Crumb{Name: "Routes", URL: t.URL("routes")})
-	options, _, err := v.modelOptions()
+	models, err := v.modelOptions(v.ctx)
 	if err != nil {
 		return err
 	}
-	m := view.RouteForm{Form: f, Models: options, BackURL: t.URL("routes"), ModelsURL: t.URL("models", "new")}
+	m := view.RouteForm{Form: f, Models: models.options, Cut: models.cut, BackURL: t.URL("routes"), ModelsURL: t.URL("models", "new")}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.RouteNewPage(p, m) })
 }
 
@@ -92,7 +77,7 @@ func (s *Server) routeCreate(v *visit) error {
 	r, err := control.Created(v.api.CreateRouteWithResponse(v.ctx, v.slug, &apiclient.CreateRouteParams{IdempotencyKey: v.idempotencyKey()},
 		apiclient.RouteCreate{Name: v.field("name"), ModelId: v.field("model_id"), OnLoss: v.onLoss()}))
 	if err != nil {
-		return v.again(v.sentForm(t.URL("routes")), err, v.routeNewPage)
+		return v.again(v.sentForm(t.URL("routes")), clashAt(err, "name"), v.routeNewPage)
 	}
 	return v.done(t.URL("routes", r.Id), "“"+r.Name+"” is made.", r.ChangeId)
 }
@@ -112,13 +97,13 @@ func (v *visit) routePage(status int, refused view.Form) error {
 	if err != nil {
 		return err
 	}
-	options, names, err := v.modelOptions()
+	models, err := v.modelOptions(v.ctx)
 	if err != nil {
 		return err
 	}
 	v.at("routes", r.Name, view.Crumb{Name: "Routes", URL: t.URL("routes")})
 	m := view.RouteForm{
-		Form: refused, Models: keepChosen(options, r.ModelId), Row: routeRow(t, *r, names),
+		Form: refused, Models: keepChosen(models.options, r.ModelId), Cut: models.cut, Row: routeRow(t, *r, models.names),
 		Delete: v.newForm("", url.Values{"version": version(r.Version)}), DeleteURL: t.URL("routes", id, "delete"),
 	}
 	if m.Form.Action == "" {
@@ -133,7 +118,7 @@ func (s *Server) routeUpdate(v *visit) error {
 		&apiclient.UpdateRouteParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()},
 		apiclient.RoutePatch{Name: ptr(v.field("name")), ModelId: ptr(v.field("model_id")), OnLoss: v.onLoss()}))
 	if err != nil {
-		return v.again(v.sentForm(to), err, v.routePage)
+		return v.again(v.sentForm(to), clashAt(err, "name"), v.routePage)
 	}
 	return v.done(to, "Saved.", r.ChangeId)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tollgate/tollgate/portal/internal/control"
 	"github.com/tollgate/tollgate/portal/internal/view"
+	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 )
 
@@ -37,12 +38,9 @@ func (s *Server) start(v *visit) error {
 		return err
 	})
 	g.Go(func() error {
-		models, err := control.OK(v.api.ListCatalogModelsWithResponse(ctx, &apiclient.ListCatalogModelsParams{Limit: ptr(100)}))
-		if err != nil {
-			return err
-		}
-		route = builtIn(models.Data, route)
-		return nil
+		models, err := v.catalog(ctx)
+		route = builtIn(models, route)
+		return err
 	})
 	if err := g.Wait(); err != nil {
 		return err
@@ -75,25 +73,53 @@ func builtIn(models []apiclient.CatalogModel, fallback string) string {
 	return best
 }
 
-// firstRequest is the newest call of a model there is, if there is one. SDKs
-// and tools list models before somebody has called one: that is not what a
-// newcomer waits for.
+// firstRequest is the first call of a model that was answered; until there is
+// one it is the newest that was not, with the reason. SDKs and tools list
+// models before somebody has called one: that is not what a newcomer waits for.
 func (v *visit) firstRequest() (view.Wait, error) {
-	list, err := control.OK(v.api.ListRequestsWithResponse(v.ctx, v.slug, &apiclient.ListRequestsParams{Limit: ptr(100)}))
+	list, more, err := v.modelCalls(&apiclient.ListRequestsParams{Limit: ptr(pageSize), Outcome: ptr(apiclient.Ok)})
 	if err != nil {
 		return view.Wait{}, err
 	}
-	i := slices.IndexFunc(list.Data, func(r apiclient.Request) bool { return r.Operation != listsModels })
-	if i < 0 {
-		return view.Wait{}, nil
+	if n := len(list); n > 0 {
+		first := list[n-1]
+		if more {
+			// The first is further back, and the newest of more interest.
+			first = list[0]
+		}
+		w := v.waitOf(first)
+		w.Arrived, w.Many = true, more
+		return w, nil
 	}
-	r := list.Data[i]
-	return view.Wait{
-		Arrived: true, URL: v.page.Tenant.URL("requests", r.RequestId), Route: r.Route,
-		Outcome: outcomeBadge(r.Outcome).Text, Failed: r.Outcome != apiclient.Ok,
-		Input: r.InputTokens, Output: r.OutputTokens, Cost: view.Money(r.PriceNano),
+	list, _, err = v.modelCalls(&apiclient.ListRequestsParams{Limit: ptr(pageSize), ErrorsOnly: ptr(true)})
+	if err != nil || len(list) == 0 {
+		return view.Wait{}, err
+	}
+	w := v.waitOf(list[0])
+	w.Failed = true
+	return w, nil
+}
+
+// modelCalls are requests that called a model, newest first, and whether there
+// are more.
+func (v *visit) modelCalls(params *apiclient.ListRequestsParams) ([]apiclient.Request, bool, error) {
+	page, err := control.OK(v.api.ListRequestsWithResponse(v.ctx, v.slug, params))
+	if err != nil {
+		return nil, false, err
+	}
+	return slices.DeleteFunc(page.Data, func(r apiclient.Request) bool { return r.Operation == listsModels }), page.HasMore, nil
+}
+
+func (v *visit) waitOf(r apiclient.Request) view.Wait {
+	w := view.Wait{
+		URL: v.page.Tenant.URL("requests", r.RequestId), Route: dash(r.Route), Outcome: stateOf(r).Text, Code: r.ErrorCode,
+		Reason: outcomeText(r, nil), Input: r.InputTokens, Output: r.OutputTokens, Cost: view.Money(r.PriceNano),
 		Duration: view.Micros(r.DurationUs), At: view.Instant{Time: r.StartedAt},
-	}, nil
+	}
+	if k := fault.ByCode(r.ErrorCode); k != nil {
+		w.Reason, w.Fix = k.Text, k.Fix
+	}
+	return w
 }
 
 func (s *Server) startCheck(v *visit) error {
@@ -127,7 +153,7 @@ func (s *Server) startEvents(v *visit) error {
 	defer tick.Stop()
 	end := time.NewTimer(waitMost)
 	defer end.Stop()
-	failing := false
+	failing, shown := false, ""
 	for {
 		wait, err := v.firstRequest()
 		if err != nil && !failing && v.ctx.Err() == nil {
@@ -136,7 +162,12 @@ func (s *Server) startEvents(v *visit) error {
 		}
 		failing = err != nil
 		if wait.Arrived {
-			return v.sendArrived(w, wait)
+			return v.sendWait(w, wait)
+		}
+		if wait.Failed && wait.URL != shown {
+			if shown = wait.URL; v.sendWait(w, wait) != nil {
+				return nil
+			}
 		}
 		select {
 		case <-tick.C:
@@ -154,7 +185,8 @@ func (s *Server) startEvents(v *visit) error {
 	}
 }
 
-func (v *visit) sendArrived(w http.ResponseWriter, wait view.Wait) error {
+// sendWait tells the page what it waits for; what was answered ends the wait.
+func (v *visit) sendWait(w http.ResponseWriter, wait view.Wait) error {
 	var html bytes.Buffer
 	if err := view.WaitLine(wait).Render(v.ctx, &html); err != nil {
 		return fmt.Errorf("web: live page: %w", err)
@@ -163,7 +195,10 @@ func (v *visit) sendArrived(w http.ResponseWriter, wait view.Wait) error {
 	for line := range strings.Lines(html.String()) {
 		event.WriteString("data: " + strings.TrimRight(line, "\r\n") + "\n")
 	}
-	event.WriteString("\nevent: done\ndata: 1\n\n")
+	event.WriteString("\n")
+	if wait.Arrived {
+		event.WriteString("event: done\ndata: 1\n\n")
+	}
 	if _, err := w.Write([]byte(event.String())); err == nil {
 		http.NewResponseController(w).Flush()
 	}

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,7 +39,7 @@ func (s *Server) projectCreate(v *visit) error {
 	to := v.page.Tenant.URL("projects")
 	p, err := control.Created(v.api.CreateProjectWithResponse(v.ctx, v.slug, &apiclient.CreateProjectParams{IdempotencyKey: v.idempotencyKey()}, apiclient.ProjectCreate{Name: v.field("name")}))
 	if err != nil {
-		return v.again(v.sentForm(to), err, v.projectsPage)
+		return v.again(v.sentForm(to), clashAt(err, "name"), v.projectsPage)
 	}
 	return v.done(to, "“"+p.Name+"” is made.", nil)
 }
@@ -67,7 +65,7 @@ func (s *Server) projectUpdate(v *visit) error {
 	_, err := control.OK(v.api.UpdateProjectWithResponse(v.ctx, v.slug, v.c.Param("id"),
 		&apiclient.UpdateProjectParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()}, apiclient.ProjectPatch{Name: ptr(v.field("name"))}))
 	if err != nil {
-		return v.again(v.sentForm(to), err, v.projectPage)
+		return v.again(v.sentForm(to), clashAt(err, "name"), v.projectPage)
 	}
 	return v.done(to, "Saved.", nil)
 }
@@ -147,39 +145,4 @@ func (s *Server) settingsUpdate(v *visit) error {
 		return v.again(v.sentForm(to), err, v.settingsPage)
 	}
 	return v.done(to, "Saved.", t.ChangeId)
-}
-
-func (s *Server) audit(v *visit) error {
-	v.at("audit", "Audit")
-	page, err := control.OK(v.api.ListAuditWithResponse(v.ctx, v.slug, &apiclient.ListAuditParams{Limit: ptr(listSize), Cursor: v.cursor()}))
-	if err != nil {
-		return err
-	}
-	return v.auditPage(page, "Who changed what, newest first, UTC. Entries are chained by hash and cannot be changed.")
-}
-
-func (v *visit) auditPage(page *apiclient.AuditPage, sub string) error {
-	m := view.Audit{Sub: sub, Pager: pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)}
-	for _, e := range page.Data {
-		m.Rows = append(m.Rows, view.AuditRow{
-			Seq: strconv.FormatInt(e.Seq, 10), At: view.Instant{Time: e.At}, Actor: orText(e.ActorName, e.ActorId), ActorKind: e.ActorKind,
-			Action: e.Action, Kind: e.ResourceKind, ID: e.ResourceId, RequestID: dash(e.RequestId), IP: dash(e.ClientIp), Hash: e.Hash, Detail: jsonText(e.Detail),
-		})
-	}
-	return v.render(func(p view.Page) templ.Component { return view.AuditPage(p, m) })
-}
-
-// jsonText writes details for people to read.
-func jsonText(detail map[string]any) string {
-	if len(detail) == 0 {
-		return "{}"
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(detail); err != nil {
-		return "{}"
-	}
-	return b.String()
 }

@@ -2,11 +2,14 @@ package web_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +45,16 @@ func (a *api) handle(what string, h http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.answers[what] = h
+}
+
+// pages answers a list page by page: what stands on one, and whether there is
+// another.
+func (a *api) pages(what string, entry func(page int) (string, bool)) {
+	a.handle(what, func(w http.ResponseWriter, r *http.Request) {
+		page, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
+		data, more := entry(page)
+		answer(w, 200, fmt.Sprintf(`{"data":[%s],"has_more":%v,"next_cursor":"%d"}`, data, more, page+1))
+	})
 }
 
 // last is the last call of an operation.
@@ -242,7 +255,7 @@ func (b *browser) send(p *page, action string, typed url.Values) *page {
 	return b.do("POST", action, form)
 }
 
-// form are the hidden fields of a form as they were rendered.
+// form are the inputs of a form as they were rendered.
 func (p *page) form(action string) url.Values {
 	p.t.Helper()
 	for n := range p.doc.Descendants() {
@@ -251,7 +264,8 @@ func (p *page) form(action string) url.Values {
 		}
 		values := url.Values{}
 		for in := range n.Descendants() {
-			if in.Data == "input" && attr(in, "name") != "" {
+			chosen := attr(in, "type") != "checkbox" && attr(in, "type") != "radio" || slices.ContainsFunc(in.Attr, func(a html.Attribute) bool { return a.Key == "checked" })
+			if in.Data == "input" && attr(in, "name") != "" && chosen {
 				values.Set(attr(in, "name"), attr(in, "value"))
 			}
 		}

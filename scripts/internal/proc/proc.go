@@ -60,9 +60,6 @@ func New(spec Spec) *Process {
 // Name is the name in the spec.
 func (p *Process) Name() string { return p.spec.Name }
 
-// SetEnv replaces the environment of the next start.
-func (p *Process) SetEnv(env []string) { p.spec.Env = env }
-
 // Env is the environment of the next start.
 func (p *Process) Env() []string { return p.spec.Env }
 

@@ -3,6 +3,7 @@
 package postgrestest
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -209,7 +211,12 @@ func binDir() (string, error) {
 	if len(found) == 0 {
 		return "", fmt.Errorf("no Postgres on PATH or in /usr/lib/postgresql: install it (Debian: apt-get install postgresql)")
 	}
-	return filepath.Dir(found[len(found)-1]), nil
+	// By number: 9 is older than 15.
+	version := func(path string) int {
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) // a name that is no number comes last
+		return n
+	}
+	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return cmp.Compare(version(a), version(b)) })), nil
 }
 
 // dropRoot makes dir usable by an ordinary user when we are root, because

@@ -63,11 +63,13 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// turns are all parts of a request. Messages without parts are not written.
+// turns are all parts of a request. Messages without parts are not written,
+// and a media type that was left out is filled in.
 func turns(req *canon.Request) (out []essence) {
 	for _, m := range req.Messages {
-		for _, e := range essenceOf(m.Parts) {
+		for i, e := range essenceOf(m.Parts) {
 			e.Args = nil
+			e.Media = m.Parts[i].Media.Data.String() + m.Parts[i].Media.URL.String()
 			out = append(out, e)
 		}
 	}

@@ -50,7 +50,8 @@ func mimeOf(known, uri canon.Text, kind canon.Kind) canon.Text {
 	if t := typeOf(uri); t != nil {
 		return t
 	}
-	if bytes.HasPrefix(uri, filesPrefix) || bytes.Contains(uri, []byte("youtu")) {
+	if uri != nil && (kind == canon.DocumentPart || bytes.HasPrefix(uri, filesPrefix) || bytes.Contains(uri, []byte("youtu"))) {
+		// Google finds out itself, or says that it cannot.
 		return nil
 	}
 	for _, t := range types {

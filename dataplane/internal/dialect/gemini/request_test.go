@@ -127,6 +127,8 @@ func TestBadRequests(t *testing.T) {
 		`{"contents":[{"role":"system","parts":[]}]}`:                                  {fault.BadRequest, "contents[0].role"},
 		`{"contents":[],"contents":[]}`:                                                {fault.BadRequest, "contents"},
 		`{"contents":[],"system_instruction":{},"systemInstruction":{}}`:               {fault.BadRequest, "systemInstruction"},
+		`{"contents":[],"generationConfig.temperature":1}`:                             {fault.BadRequest, ""},
+		`{"contents":[],"toolConfig":{"":1}}`:                                          {fault.BadRequest, "toolConfig"},
 		`{"contents":[],"CONTENTS":[]}`:                                                {fault.BadRequest, "contents"},
 		`{"contents":[],"generationConfig":{"temperature":"hot"}}`:                     {fault.WrongType, "generationConfig.temperature"},
 		`{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingBudget":1.5}}}`: {fault.WrongType, "generationConfig.thinkingConfig.thinkingBudget"},

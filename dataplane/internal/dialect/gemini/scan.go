@@ -94,7 +94,11 @@ func (r *reader) wrong(want string) {
 
 func (r *reader) refuse(field, format string) {
 	at := r.at(field)
-	r.fail(fault.Newf(fault.BadRequest, format, at).WithParam(at))
+	param := at
+	if at == "" {
+		at = "The body"
+	}
+	r.fail(fault.Newf(fault.BadRequest, format, at).WithParam(param))
 }
 
 // object is a walk over the members of an object.
@@ -353,11 +357,27 @@ func (r *reader) texts(into *[]canon.Text) {
 func (r *reader) keep(name []byte) {
 	at := ""
 	if r.extra != nil {
+		if !isName(name) {
+			// Paths are made of names: this one could pass for another field.
+			r.refuse("", "%s has a field whose name is none.")
+			return
+		}
 		at = r.at(string(name))
 	}
 	if v := r.value(); r.bad == nil && r.extra != nil {
 		r.unnamed(at, v)
 	}
+}
+
+func isName(name []byte) bool {
+	for _, c := range name {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '$', c == '@':
+		default:
+			return false
+		}
+	}
+	return len(name) > 0
 }
 
 // maxUnnamed bounds the fields that have no name in canon: others must name

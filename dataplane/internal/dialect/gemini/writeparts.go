@@ -169,7 +169,7 @@ func (w *out) part(p *canon.Part) {
 			return
 		}
 	case canon.ReasoningPart:
-		if p.Redacted != nil || p.ID != nil || p.Signature != nil && !isBase64(p.Signature) {
+		if p.Redacted != nil || p.ID != nil || w.foreign(p.Signature) {
 			// It is another provider's, and would be refused.
 			w.lose(w.path(w.at, -1, "reasoning"))
 			if p.Text.Empty() {
@@ -185,6 +185,14 @@ func (w *out) part(p *canon.Part) {
 			w.lose(w.path(w.at, -1, "detail"))
 		}
 	}
+	if w.foreign(p.Signature) || p.Kind == canon.ReasoningPart && p.ID != nil {
+		if p.Kind != canon.ReasoningPart {
+			w.lose(w.path(w.at, -1, "signature"))
+		}
+		bare := *p
+		bare.Signature = nil
+		p = &bare
+	}
 	w.b = appendPart(w.b, p, false)
 	if p.Kind == canon.ToolCallPart && p.Signature == nil && !w.own && generation(w.to.Model) >= 3 {
 		// Google's word for a call whose signature nobody has: without it, it
@@ -198,6 +206,10 @@ func (w *out) part(p *canon.Part) {
 		w.b = append(w.b, '}')
 	}
 }
+
+// foreign reports whether a signature cannot be Google's, which refuses what
+// is not base64. What a caller of its own dialect sends is for it to judge.
+func (w *out) foreign(s canon.Text) bool { return s != nil && !w.own && !isBase64(s) }
 
 // appendPart writes a part that is no result. In answers, what Gemini has no
 // field for goes into fields that its SDKs pass over.
@@ -224,8 +236,6 @@ func appendPart(b []byte, p *canon.Part, answer bool) []byte {
 	s := p.Signature
 	if answer {
 		s = signature(p)
-	} else if s != nil && !isBase64(s) {
-		s = nil
 	}
 	if s != nil {
 		b = append(append(b, `,"thoughtSignature":`...), s...)

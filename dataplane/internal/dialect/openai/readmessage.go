@@ -238,8 +238,8 @@ func (w *walk) image(v canon.Raw, rank uint8) bool {
 // id alone.
 func (w *walk) audioOut() bool {
 	var v canon.Raw
-	if !w.object(&v, "audio") || v == nil {
-		return w.bad == nil
+	if ok := w.object(&v, "audio"); !ok || v == nil {
+		return ok
 	}
 	f, ok := w.pick(v, quiet, "id", "data", "transcript")
 	p := w.add(canon.AudioPart, rankMedia)
@@ -254,8 +254,8 @@ func (w *walk) audioOut() bool {
 // googleSignature reads what Gemini's compatible endpoint adds to calls.
 func (w *walk) googleSignature(into *canon.Text) bool {
 	var v canon.Raw
-	if !w.object(&v, "extra_content") || v == nil {
-		return w.bad == nil
+	if ok := w.object(&v, "extra_content"); !ok || v == nil {
+		return ok
 	}
 	f, ok := w.pick(v, "extra_content", "google")
 	if ok && len(f[0]) > 0 && f[0][0] == '{' {

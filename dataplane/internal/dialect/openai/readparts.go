@@ -99,8 +99,8 @@ func (w *walk) partField(f *partFields, name []byte) bool {
 
 func (w *walk) cacheMark(m *canon.CacheMark) bool {
 	var v canon.Raw
-	if !w.object(&v, "cache_control") || v == nil {
-		return w.bad == nil
+	if ok := w.object(&v, "cache_control"); !ok || v == nil {
+		return ok
 	}
 	f, ok := w.pick(v, "cache_control", "ttl", "type", "mode")
 	m.Set, m.TTL = true, asText(f[0])

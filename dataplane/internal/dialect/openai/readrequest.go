@@ -248,8 +248,8 @@ func withoutEmpty(parts []canon.Part) []canon.Part {
 
 func (r *requestReader) streamOptions() bool {
 	var v canon.Raw
-	if !r.object(&v, "stream_options") || v == nil {
-		return r.bad == nil
+	if ok := r.object(&v, "stream_options"); !ok || v == nil {
+		return ok
 	}
 	f, ok := r.pick(v, "stream_options", "include_usage")
 	if f[0] != nil && f[0][0] != 't' && f[0][0] != 'f' {

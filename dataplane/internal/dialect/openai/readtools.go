@@ -134,8 +134,8 @@ func choiceOf(t canon.Text) canon.ChoiceMode {
 
 func (r *requestReader) toolChoice() bool {
 	var v canon.Raw
-	if !r.raw(&v) || v == nil {
-		return v == nil && r.bad == nil
+	if ok := r.raw(&v); !ok || v == nil {
+		return ok
 	}
 	choice := &r.req.Choice
 	if t := asText(v); t != nil {
@@ -197,8 +197,8 @@ func (r *requestReader) allowed(v canon.Raw) bool {
 
 func (r *requestReader) format() bool {
 	var v canon.Raw
-	if !r.object(&v, "response_format") || v == nil {
-		return r.bad == nil
+	if ok := r.object(&v, "response_format"); !ok || v == nil {
+		return ok
 	}
 	f, ok := r.pick(v, "response_format", "type", "json_schema")
 	out := &r.req.Format
@@ -242,8 +242,8 @@ func (r *requestReader) setEffort(t canon.Text) {
 // reasoning reads OpenRouter's form of it.
 func (r *requestReader) reasoning() bool {
 	var v canon.Raw
-	if !r.object(&v, "reasoning") || v == nil {
-		return r.bad == nil
+	if ok := r.object(&v, "reasoning"); !ok || v == nil {
+		return ok
 	}
 	f, ok := r.pick(v, "reasoning", "effort", "max_tokens", "enabled", "exclude", "summary")
 	to := &r.req.Reasoning
@@ -268,8 +268,8 @@ func (r *requestReader) reasoning() bool {
 // LiteLLM with a budget.
 func (r *requestReader) thinkingMode() bool {
 	var v canon.Raw
-	if !r.object(&v, "thinking") || v == nil {
-		return r.bad == nil
+	if ok := r.object(&v, "thinking"); !ok || v == nil {
+		return ok
 	}
 	f, ok := r.pick(v, "thinking", "type", "budget_tokens")
 	to := &r.req.Reasoning

@@ -45,7 +45,7 @@ func (Format) AppendAnswer(b []byte, a *canon.Answer) []byte {
 func appendExtra(b []byte, fields []canon.Field, place string) []byte {
 	for _, e := range fields {
 		name, ok := strings.CutPrefix(e.Name, place)
-		if ok && strings.IndexAny(name, ".[") < 0 {
+		if ok && !strings.ContainsAny(name, ".[") {
 			b = append(canon.AppendQuoted(append(b, ','), name), ':')
 			b = appendOneLine(b, e.Value)
 		}

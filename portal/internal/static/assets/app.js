@@ -32,8 +32,37 @@
     }
   });
 
+  // Filling in a field makes the choice that the field belongs to, and a choice
+  // opens the fields that it needs. The server refuses what disagrees.
+  const pick = (form, choice) => {
+    const [name, value] = choice.split("=");
+    form.querySelectorAll(`[name="${name}"]`).forEach(f => {
+      if (f.type !== "radio") f.value = value;
+      else if (f.value === value) f.checked = true;
+    });
+  };
+  const filled = f => f.type === "checkbox" ? f.checked : f.value !== "";
+  document.addEventListener("input", e => {
+    const choice = e.target.closest("[data-chooses]");
+    if (choice && e.target.form && e.target.type !== "radio" && filled(e.target)) pick(e.target.form, choice.dataset.chooses);
+  });
+
+  // A search hides what does not fit while one types; the server searches all.
+  document.addEventListener("input", e => {
+    const list = e.target.dataset.filter;
+    if (!list) return;
+    const want = e.target.value.trim().toLowerCase();
+    document.querySelectorAll(`[data-testid="${list}"] tbody tr`).forEach(r => {
+      r.hidden = !r.textContent.toLowerCase().includes(want);
+    });
+  });
+
   document.addEventListener("change", e => {
     if (e.target.matches("[data-submit]")) e.target.form.requestSubmit();
+    if (e.target.type === "radio") {
+      const opens = e.target.form?.querySelector(`[data-opens="${e.target.name}=${e.target.value}"]`);
+      if (opens) opens.open = true;
+    }
   });
 
   // A form is sent once, however often its button is pressed.
