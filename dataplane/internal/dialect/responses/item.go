@@ -158,6 +158,9 @@ func (r *reader) check(it *item) bool {
 		return true
 	case k.name == "message" && it.role == nil:
 		return miss("role", "a string")
+	case k.name == "message" && !it.role.Is("user") && !it.role.Is("assistant") && !it.role.Is("system") && !it.role.Is("developer"):
+		r.bad = fault.Newf(fault.BadRequest, "%s must be user, assistant, system or developer.", r.path("role")).WithParam(r.path("role"))
+		return false
 	case k.name == "message" && !it.hasContent:
 		return miss("content", "a string or an array")
 	case k.name == "function_call" && it.name == nil, k.name == "custom_tool_call" && it.name == nil:
@@ -167,12 +170,17 @@ func (r *reader) check(it *item) bool {
 	case k.role == canon.ToolRole && !it.hasOutput:
 		return miss("output", "a string or an array")
 	case k.name == "message":
-		return r.checkParts(it.content)
+		return r.checkParts("content", it.content)
+	case k.role == canon.ToolRole:
+		return r.checkParts("output", it.output)
+	case k.name == "reasoning":
+		return r.checkParts("content", it.content) && r.checkParts("summary", it.summary)
 	}
 	return true
 }
 
-func (r *reader) checkParts(parts []canon.Part) bool {
+func (r *reader) checkParts(field string, parts []canon.Part) bool {
+	r.sub = field
 	for i := range parts {
 		p := &parts[i]
 		m := &p.Media

@@ -18,8 +18,8 @@ type reader struct {
 	lax bool
 	bad *fault.Fault
 	// list, i and j say where in the body the reader is, for faults.
-	list string
-	i, j int
+	list, sub string
+	i, j      int
 	// extra are the fields of items and parts that have no name in canon.
 	extra []canon.Field
 	parts arena
@@ -73,7 +73,7 @@ func (r *reader) path(field string) string {
 	}
 	p := r.list + "[" + strconv.Itoa(r.i) + "]"
 	if r.j >= 0 {
-		p += ".content[" + strconv.Itoa(r.j) + "]"
+		p += "." + r.sub + "[" + strconv.Itoa(r.j) + "]"
 	}
 	if field != "" {
 		p += "." + field

@@ -213,6 +213,8 @@ func TestBadRequests(t *testing.T) {
 		{`{"model":"m","input":[{"type":"function_call","name":"f"}]}`, fault.WrongType, "input[0].call_id"},
 		{`{"model":"m","input":[{"type":"function_call","call_id":"f"}]}`, fault.WrongType, "input[0].name"},
 		{`{"model":"m","input":[{"type":"function_call_output","call_id":"f"}]}`, fault.WrongType, "input[0].output"},
+		{`{"model":"m","input":[{"role":"boss","content":"x"}]}`, fault.BadRequest, "input[0].role"},
+		{`{"model":"m","input":[{"type":"function_call_output","call_id":"f","output":[{}]}]}`, fault.WrongType, "input[0].output[0].type"},
 		{`{"model":"m","input":[{}]}`, fault.WrongType, "input[0].type"},
 		{`{"model":"m","model":"n","input":"x"}`, fault.BadRequest, "model"},
 		{`{"model":"m","Input":"x","input":"y"}`, fault.BadRequest, "input"},

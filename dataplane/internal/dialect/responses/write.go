@@ -102,6 +102,9 @@ func (w *requestWriter) message(b []byte, m *canon.Message) []byte {
 		w.lost.Add("messages[].name")
 	}
 	b = w.close(b)
+	if len(m.Parts) == 0 && w.own {
+		b = w.content(b, roleNames[m.Role], &canon.Part{})
+	}
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		if p.Kind == canon.ToolResultPart {
