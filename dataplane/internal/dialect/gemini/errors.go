@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
-	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openaierror"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -96,7 +96,7 @@ type refusal struct {
 const maxRefusal = 64 << 10
 
 // ReadRefusal turns a provider's error into ours. Of the provider's text the
-// caller gets what openai.ProviderFault lets through.
+// caller gets what openaierror.Read lets through.
 func (Format) ReadRefusal(status int, body []byte, secret string) *fault.Fault {
 	var outer struct {
 		Error refusal `json:"error"`
@@ -115,7 +115,7 @@ func (Format) ReadRefusal(status int, body []byte, secret string) *fault.Fault {
 	}
 	e := &outer.Error
 	if !known {
-		return openai.ProviderFault(status, nil, secret)
+		return openaierror.Read(status, nil, secret)
 	}
 	if status < 300 {
 		// An error inside of an answer says its status itself.
@@ -137,5 +137,5 @@ func (Format) ReadRefusal(status int, body []byte, secret string) *fault.Fault {
 	}
 	same := append([]byte(`{"error":{"message":`), canon.Quote(e.Message)...)
 	same = append(append(append(same, `,"code":`...), canon.Quote(e.Status)...), "}}"...)
-	return openai.ProviderFault(status, same, secret)
+	return openaierror.Read(status, same, secret)
 }
