@@ -97,6 +97,7 @@ func (w *writer) system(ms []canon.Message) {
 	}
 	if len(ms) == 1 {
 		if t, ok := w.plain(ms[0].Parts); ok {
+			w.name(&ms[0], 0)
 			if w.own || !t.Empty() {
 				field(w, `,"system":`, t)
 			}

@@ -12,6 +12,8 @@ import (
 // place for: the object "tollgate".
 type extension struct {
 	stop, stopRaw, fingerprint canon.Text
+	// id and from, at the start of a block, are the thought's.
+	id, from canon.Text
 
 	created  int64
 	logProbs canon.Raw
@@ -188,6 +190,10 @@ func (w *walk) extensionField(name []byte, e *extension) bool {
 		return string1(&w.s, &e.stopRaw)
 	case "fingerprint":
 		return string1(&w.s, &e.fingerprint)
+	case "id":
+		return string1(&w.s, &e.id)
+	case "from":
+		return string1(&w.s, &e.from)
 	case "logprobs":
 		return w.raw(&e.logProbs)
 	case "created":

@@ -80,7 +80,9 @@ func answers(t testing.TB) map[string][]byte {
 func streams(t testing.TB) map[string][]byte {
 	out := map[string][]byte{}
 	for _, p := range glob(t, "vercel-ai/anthropic/src/__fixtures__/*.chunks.txt") {
+		// Some files hold the answers of several calls, one behind another.
 		var b []byte
+		name := filepath.Base(p)
 		for _, line := range bytes.Split(mustRead(t, p), []byte{'\n'}) {
 			if line = bytes.TrimSpace(line); len(line) == 0 {
 				continue
@@ -89,9 +91,13 @@ func streams(t testing.TB) map[string][]byte {
 			if err := json.Unmarshal(line, &e); err != nil {
 				t.Fatalf("%s: %v", p, err)
 			}
+			if e.Type == "message_start" && bytes.Contains(b, []byte(`"message_stop"`)) {
+				out[name] = b
+				b, name = nil, name+"+"
+			}
 			b = append(b, "event: "+e.Type+"\ndata: "+string(line)+"\n\n"...)
 		}
-		out[filepath.Base(p)] = b
+		out[name] = b
 	}
 	for _, p := range glob(t, "agentgateway/response/anthropic/stream*.json") {
 		out[filepath.Base(p)] = mustRead(t, p)

@@ -235,6 +235,9 @@ func (r *reader) blockStart(emit canon.Emit) error {
 	if !r.w.build(&r.wire.block, &p) {
 		return garbage(r.w.bad)
 	}
+	if e := &r.wire.ours; p.Kind == canon.ReasoningPart && e.from != nil {
+		p.ID, p.From = e.id, originOf([]byte(e.from.String()))
+	}
 	o := openBlock{wire: wire, kind: p.Kind}
 	b := &r.wire.block
 	// Of a server's tool the input is still to come, of a summary its content.

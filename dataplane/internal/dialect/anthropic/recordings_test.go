@@ -303,7 +303,7 @@ func torn(t *testing.T, wire []byte, want *canon.Fold) {
 			t.Fatalf("in pieces of %d it is another answer", size)
 		}
 	}
-	step := max(1, len(wire)/400)
+	step := max(1, len(wire)*len(wire)/2_000_000)
 	for n := 0; n < len(wire); n += step {
 		f, err := fold(wire[:n])
 		if err == nil && !f.Done {
@@ -319,7 +319,7 @@ func torn(t *testing.T, wire []byte, want *canon.Fold) {
 func TestCutAnswers(t *testing.T) {
 	for name, body := range answers(t) {
 		body = bytes.TrimSpace(body)
-		step := max(1, len(body)/500)
+		step := max(1, len(body)/200)
 		for n := 0; n < len(body); n += step {
 			var a canon.Answer
 			f := Format{}.ReadAnswer(body[:n], &a)

@@ -294,7 +294,15 @@ func (w *streamWriter) open(b []byte, at int, p *canon.Part) []byte {
 			b = appendField(b, f)
 		}
 	}
-	b = append(b, "}}\n\n"...)
+	b = append(b, '}')
+	if l.kind == canon.ReasoningPart && (!ours(l.from) || !l.id.Empty()) {
+		b = canon.AppendQuoted(append(b, `,"tollgate":{"from":`...), string(l.from))
+		if l.id != nil {
+			b = append(append(b, `,"id":`...), l.id...)
+		}
+		b = append(b, '}')
+	}
+	b = append(b, "}\n\n"...)
 	if l.custom {
 		b = w.delta(b, at, "input_json_delta", "partial_json", canon.Text(`"{\"input\":\""`))
 	}
