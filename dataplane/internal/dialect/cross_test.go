@@ -311,6 +311,7 @@ func TestEveryAnswerInEveryDialect(t *testing.T) {
 		}
 	}
 	t.Log(table)
+	table.compare(t)
 }
 
 func shorten(err error) string {
@@ -387,6 +388,25 @@ func (t table) count(from, to canon.Dialect, stream bool, err error) {
 		n[1]++
 	}
 	t[key] = n
+}
+
+// page is where the counts are published.
+const page = "../../../docs/compatibility.md"
+
+// compare holds the published counts to those of this run, or publishes them
+// when TOLLGATE_TEST_UPDATE is set.
+func (t table) compare(tb testing.TB) {
+	text := "# Compatibility\n\nRecorded answers of real providers, whole and streamed, that keep their text, tool calls, arguments, reasoning and stop reason " +
+		"when they are written in a dialect, read again, and written back. The counts come from a test, which fails when they change.\n\n```text\n" + t.String() + "```\n"
+	if os.Getenv("TOLLGATE_TEST_UPDATE") != "" {
+		if err := os.WriteFile(page, []byte(text), 0o644); err != nil {
+			tb.Fatal(err)
+		}
+		return
+	}
+	if now, err := os.ReadFile(page); err != nil || string(now) != text {
+		tb.Errorf("%s is old: run this test with TOLLGATE_TEST_UPDATE=1 (%v)", page, err)
+	}
 }
 
 func (t table) String() string {

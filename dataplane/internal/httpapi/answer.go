@@ -156,7 +156,7 @@ func (c *call) facts(h http.Header) {
 		c.set(h, "X-Tollgate-Warning", "price_unknown")
 	}
 	if len(f.Lost) > 0 {
-		c.set(h, "X-Tollgate-Dropped", strings.Join(f.Lost, ", "))
+		c.set(h, "X-Tollgate-Dropped", dropped(f.Lost))
 	}
 	if c.req.Dialect == canon.Anthropic {
 		c.set(h, "Request-Id", c.req.ID)
@@ -164,6 +164,25 @@ func (c *call) facts(h http.Header) {
 	if c.s.draining.Load() {
 		c.set(h, "Connection", "close")
 	}
+}
+
+// dropped names fields for a header: those whose names can stand in one, as
+// many as fit.
+func dropped(names []string) string {
+	const most = 1 << 10
+	var b strings.Builder
+	for _, n := range names {
+		switch {
+		case b.Len()+len(n) > most:
+			return b.String() + ", ..."
+		case !printable(n):
+			continue
+		case b.Len() > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(n)
+	}
+	return b.String()
 }
 
 // printable holds back what a caller wrote in place of a route and a header
