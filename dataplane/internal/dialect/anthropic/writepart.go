@@ -25,8 +25,9 @@ func (w *streamWriter) write(b []byte, at int, ev *canon.Event) []byte {
 		return w.cite(b, at, ev.Part.Citations)
 	case canon.LogProbsEvent:
 		b = w.piece(b, at, "text_delta", "text")
+		from := len(b)
 		b = append(append(b, `"","logprobs":`...), ev.Raw...)
-		return append(b, "}}\n\n"...)
+		return append(flat(b, from), "}}\n\n"...)
 	case canon.EndEvent:
 		return w.end(b, at)
 	}
@@ -109,8 +110,9 @@ func (w *streamWriter) cite(b []byte, at int, citations []canon.Citation) []byte
 	}
 	for i := range citations {
 		b = w.piece(b, at, "citations_delta", "citation")
+		from := len(b)
 		b = appendCitation(b, &citations[i])
-		b = append(b, "}}\n\n"...)
+		b = append(flat(b, from), "}}\n\n"...)
 	}
 	return b
 }
@@ -151,6 +153,7 @@ func (w *streamWriter) done(b []byte) []byte {
 		c.Parts = []canon.Part{{Kind: canon.RefusalPart}}
 	}
 	b = append(b, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"...)
+	from := len(b)
 	b = append(b, reasonOf(c, w.from)...)
 	b = append(b, `,"stop_sequence":`...)
 	if c.StopText == nil {
@@ -164,7 +167,7 @@ func (w *streamWriter) done(b []byte) []byte {
 	b = w.fields(b, false)
 	a := canon.Answer{From: w.from, Created: w.created, Fingerprint: w.fingerprint, Choices: []canon.Choice{*c}}
 	b = appendExtension(b, &a)
-	return append(b, "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+	return append(flat(b, from), "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
 }
 
 // fields writes what else the API said at the end: some of it in the delta,

@@ -89,6 +89,7 @@ func (w *streamWriter) head(b []byte, ev *canon.Event) []byte {
 	w.usage = ev.Usage
 	w.usage.Raw, w.usage.Cost = nil, slices.Clone(ev.Usage.Cost)
 	b = append(b, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":"...)
+	from := len(b)
 	b = appendText(b, ev.ID)
 	b = append(b, `,"type":"message","role":"assistant","model":`...)
 	b = appendText(b, ev.Model)
@@ -99,7 +100,19 @@ func (w *streamWriter) head(b []byte, ev *canon.Event) []byte {
 			b = appendField(b, f)
 		}
 	}
-	return append(b, "}}\n\n"...)
+	return append(flat(b, from), "}}\n\n"...)
+}
+
+// flat makes one line of what was written since from: values that stand as
+// they came may have been spread over lines, which mean nothing in JSON and
+// the end of the data in an event.
+func flat(b []byte, from int) []byte {
+	for i := from; i < len(b); i++ {
+		if b[i] == '\n' || b[i] == '\r' {
+			b[i] = ' '
+		}
+	}
+	return b
 }
 
 // part writes what happens to a part, or lets it wait.
@@ -260,14 +273,16 @@ func (w *streamWriter) begin(b []byte, ev *canon.Event) []byte {
 
 func appendBesideEvent(b []byte, index int, p *canon.Part) []byte {
 	b = append(b, "event: ping\ndata: {\"type\":\"ping\",\"tollgate\":{\"parts\":["...)
+	from := len(b)
 	b = appendBesidePart(b, index, p)
-	return append(b, "]}}\n\n"...)
+	return append(flat(b, from), "]}}\n\n"...)
 }
 
 // open writes the start of a block.
 func (w *streamWriter) open(b []byte, at int, p *canon.Part) []byte {
 	l := &w.live[at]
 	b = w.start(b, at)
+	from := len(b)
 	switch {
 	case l.kind == canon.ToolCallPart:
 		b = append(b, `{"type":"tool_use","id":`...)
@@ -302,7 +317,7 @@ func (w *streamWriter) open(b []byte, at int, p *canon.Part) []byte {
 		}
 		b = append(b, '}')
 	}
-	b = append(b, "}\n\n"...)
+	b = append(flat(b, from), "}\n\n"...)
 	if l.custom {
 		b = w.delta(b, at, "input_json_delta", "partial_json", canon.Text(`"{\"input\":\""`))
 	}
@@ -323,6 +338,7 @@ func (w *streamWriter) start(b []byte, at int) []byte {
 // piece of its own, as does a summary its text, because SDKs look there.
 func (w *streamWriter) opaque(b []byte, at int, p *canon.Part) []byte {
 	b = w.start(b, at)
+	start := len(b)
 	kind, name, empty := "input_json_delta", "partial_json", "{}"
 	value := memberOf(p.Raw, "input")
 	text := canon.Text(nil)
@@ -336,13 +352,13 @@ func (w *streamWriter) opaque(b []byte, at int, p *canon.Part) []byte {
 	}
 	if text == nil {
 		b = append(b, p.Raw...)
-		return append(b, "}\n\n"...)
+		return append(flat(b, start), "}\n\n"...)
 	}
 	// The value is a slice of the raw text: cut it out.
 	from := cap(p.Raw) - cap(value)
 	b = append(b, p.Raw[:from]...)
 	b = append(b, empty...)
 	b = append(b, p.Raw[from+len(value):]...)
-	b = append(b, "}\n\n"...)
+	b = append(flat(b, start), "}\n\n"...)
 	return w.delta(b, at, kind, name, text)
 }
