@@ -94,7 +94,7 @@ func (x *exchange) send() error {
 // outgoing is the body for the provider: the caller's own with a few edits, or
 // a translation.
 func (x *exchange) outgoing() ([][]byte, error) {
-	if x.translates() {
+	if x.from != x.to {
 		return x.translate()
 	}
 	x.quoted = canon.AppendQuoted(x.quoted, x.target.ProviderModel)

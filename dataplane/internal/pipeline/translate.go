@@ -27,8 +27,9 @@ func (t *translation) reset() {
 	*t = translation{body: body}
 }
 
-// translates says whether the request must be written anew. A stream as a JSON
-// array is a form of Gemini's that providers are not asked for.
+// translates says whether the answer must be written anew: caller and provider
+// speak different dialects, or the caller wants Gemini's stream as a JSON array,
+// a form that providers are not asked for.
 func (x *exchange) translates() bool { return x.from != x.to || x.req.URL.Array }
 
 // translate writes the request in the provider's dialect. About 1 µs for each
@@ -38,7 +39,9 @@ func (x *exchange) translate() ([][]byte, error) {
 	if f := x.from.format.ReadRequest(x.body, &t.request); f != nil {
 		return nil, f
 	}
-	t.request.From = x.from.name
+	if f := t.request.Unsupported(x.to.name); f != nil {
+		return nil, f
+	}
 	t.request.Stream = x.streamed
 	asked := t.request.IncludeUsage
 	t.request.IncludeUsage = true

@@ -2,11 +2,9 @@ package openai
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 
-	"github.com/tollgate/tollgate/proto/fault"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
@@ -20,71 +18,6 @@ var seeds = []string{
 	`{"MODEL":"m","messages":[]}`, `{"\u017ftream":true,"model":"m","messages":[]}`,
 	`[]`, `1e5`, `-0.5E+3`, `01`, `"\ud83d\ude00"`, `"\ud83d"`, `nul`, `{"a":tru}`, "\"\x01\"", `{"a":1,}`, `[1,]`, `{,}`, `{"a"}`, "", " ", `"\x"`, `{"a":[{"b":[[]]}]}`, "\"\xff\"",
 	strings.Repeat("[", 300) + strings.Repeat("]", 300),
-}
-
-// What Read finds is what encoding/json finds, and what is forwarded differs
-// in nothing but what was edited.
-func FuzzRead(f *testing.F) {
-	for _, s := range seeds {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var r Request
-		bad := r.Read(body)
-		var oracle map[string]json.RawMessage
-		err := json.Unmarshal(body, &oracle)
-		if bad != nil {
-			if bad.Kind == fault.MalformedJSON && json.Valid(body) {
-				t.Fatalf("%q is called malformed", body)
-			}
-			if bad.Kind != fault.MalformedJSON && !json.Valid(body) {
-				t.Fatalf("%q is not JSON but called %s", body, bad.Kind.Code)
-			}
-			return
-		}
-		if err != nil {
-			t.Fatalf("%q accepted, but: %v", body, err)
-		}
-		var model string
-		json.Unmarshal(oracle["model"], &model)
-		if got := strings.ToValidUTF8(string(r.Model()), "\uFFFD"); got != strings.ToValidUTF8(model, "\uFFFD") && !strings.Contains(model, "\uFFFD") {
-			t.Fatalf("model of %q is %q, encoding/json says %q", body, got, model)
-		}
-		if stream := string(oracle["stream"]) == "true"; stream != r.Stream {
-			t.Fatalf("stream of %q is %t", body, r.Stream)
-		}
-		checkEdited(t, &r, body, oracle)
-	})
-}
-
-func checkEdited(t *testing.T, r *Request, body []byte, before map[string]json.RawMessage) {
-	edited := bytes.Join(r.Pieces(nil, []byte(`"provider/model"`)), nil)
-	var after map[string]json.RawMessage
-	if err := json.Unmarshal(edited, &after); err != nil {
-		t.Fatalf("%q became %q: %v", body, edited, err)
-	}
-	if string(after["model"]) != `"provider/model"` {
-		t.Fatalf("%q became %q: wrong model", body, edited)
-	}
-	var options struct {
-		IncludeUsage *bool `json:"include_usage"`
-	}
-	json.Unmarshal(after["stream_options"], &options)
-	if r.Stream && (options.IncludeUsage == nil || !*options.IncludeUsage) {
-		t.Fatalf("%q became %q: usage is not asked for", body, edited)
-	}
-	for k, v := range before {
-		if k != "model" && k != "stream_options" && !bytes.Equal(v, after[k]) {
-			t.Fatalf("%q became %q: %s changed", body, edited, k)
-		}
-	}
-	if !r.HideUsage() && !bytes.Equal(before["stream_options"], after["stream_options"]) {
-		t.Fatalf("%q became %q: stream_options changed", body, edited)
-	}
-	var again Request
-	if bad := again.Read(edited); bad != nil {
-		t.Fatalf("%q became %q: %v", body, edited, bad)
-	}
 }
 
 // However a stream is torn into reads, the caller gets the same bytes and the

@@ -61,16 +61,7 @@ func TestFaultIsValidJSON(t *testing.T) {
 	}
 }
 
-func TestReadAllocatesNothing(t *testing.T) {
-	body := request(1 << 10)
-	var r Request
-	if n := testing.AllocsPerRun(100, func() {
-		if f := r.Read(body); f != nil {
-			t.Fatal(f)
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+func TestAChunkAllocatesNothing(t *testing.T) {
 	chunk := []byte("data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hello\"},\"finish_reason\":null}],\"usage\":null}\n\n")
 	var st Stream
 	st.Reset(true, nil)
@@ -81,26 +72,6 @@ func TestReadAllocatesNothing(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("a chunk of a stream: %v allocations", n)
-	}
-}
-
-func request(size int) []byte {
-	return []byte(`{"model":"fast","messages":[{"role":"user","content":"` + strings.Repeat("some words ", size/11) + `"}],"max_tokens":100,"stream":false}`)
-}
-
-func BenchmarkRead(b *testing.B) {
-	for name, size := range map[string]int{"1KB": 1 << 10, "30KB": 30 << 10} {
-		b.Run(name, func(b *testing.B) {
-			body := request(size)
-			b.SetBytes(int64(len(body)))
-			b.ReportAllocs()
-			var r Request
-			for b.Loop() {
-				if f := r.Read(body); f != nil {
-					b.Fatal(f)
-				}
-			}
-		})
 	}
 }
 
