@@ -62,7 +62,7 @@ func answers(t testing.TB) map[string][]byte {
 			out[filepath.Base(p)] = b
 		}
 	}
-	for _, p := range glob(t, "helicone-ai-gateway-wiremock/anthropic/messages_success.json") {
+	for _, p := range glob(t, "*/anthropic/messages_success.json") {
 		var mock struct {
 			Response struct {
 				JSONBody json.RawMessage `json:"jsonBody"`

@@ -211,7 +211,7 @@ func (w *walk) thought(v canon.Raw, rank uint8) bool {
 	return ok
 }
 
-// thinkingBlock reads a block of reasoning as LiteLLM has it.
+// thinkingBlock reads a block of reasoning in the shape that front ends of several providers have.
 func (w *walk) thinkingBlock(v canon.Raw, rank uint8) bool {
 	f, ok := w.pick(v, "", "type", "thinking", "signature", "data")
 	p := w.add(canon.ReasoningPart, rank)

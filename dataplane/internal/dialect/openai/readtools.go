@@ -264,8 +264,8 @@ func (r *requestReader) reasoning() bool {
 	return ok
 }
 
-// thinkingMode reads the switch that DeepSeek, Moonshot and Zhipu have, and
-// LiteLLM with a budget.
+// thinkingMode reads the switch that DeepSeek, Moonshot and Zhipu have, others
+// with a budget.
 func (r *requestReader) thinkingMode() bool {
 	var v canon.Raw
 	if ok := r.object(&v, "thinking"); !ok || v == nil {
