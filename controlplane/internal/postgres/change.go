@@ -142,14 +142,6 @@ func (db *DB) OperatorChange(ctx context.Context, chain string, actor Actor, fn 
 	return id, err
 }
 
-// one turns "no row was changed" into ErrNotFound.
-func one(n int64, err error) error {
-	if err == nil && n == 0 {
-		return ErrNotFound
-	}
-	return found(err)
-}
-
 // found turns "there is no row" into ErrNotFound.
 func found(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
