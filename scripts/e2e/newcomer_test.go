@@ -102,7 +102,7 @@ func TestSignUpToFirstCall(t *testing.T) {
 		t.Errorf("before any call the line says %q", state)
 	}
 	snippets := map[string]string{}
-	for _, id := range []string{"curl", "python", "typescript", "anthropic", "go"} {
+	for _, id := range []string{"curl", "python", "typescript", "anthropic", "gemini", "go"} {
 		var code string
 		b.do(chromedp.TextContent(sel("code-"+id), &code, chromedp.ByQuery))
 		if !strings.Contains(code, key) || !strings.Contains(code, up.gateway) {

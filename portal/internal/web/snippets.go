@@ -14,7 +14,7 @@ func snippets(baseURL, key, model string) []view.Snippet {
 		if key == "" {
 			secret, imports = fromEnv, "import os\n"
 		}
-		return strings.NewReplacer("{url}", baseURL, "{key}", secret, "{model}", model, "{import}", imports).Replace(strings.TrimSpace(code)) + "\n"
+		return strings.NewReplacer("{url}", baseURL, "{root}", strings.TrimSuffix(baseURL, "/v1"), "{key}", secret, "{model}", model, "{import}", imports).Replace(strings.TrimSpace(code)) + "\n"
 	}
 	bearer := key
 	if bearer == "" {
@@ -24,13 +24,11 @@ func snippets(baseURL, key, model string) []view.Snippet {
 		{ID: "curl", Name: "curl", Code: strings.NewReplacer("{bearer}", bearer).Replace(fill(curlCode, ""))},
 		{ID: "python", Name: "Python", Install: "pip install openai", Code: fill(pythonCode, `os.environ["TOLLGATE_API_KEY"]`)},
 		{ID: "typescript", Name: "TypeScript", Install: "npm install openai", Code: fill(typescriptCode, "process.env.TOLLGATE_API_KEY")},
-		{ID: "anthropic", Name: "Anthropic SDK", Install: "pip install openai", Note: anthropicNote, Code: fill(pythonCode, `os.environ["TOLLGATE_API_KEY"]`)},
+		{ID: "anthropic", Name: "Anthropic SDK", Install: "pip install anthropic", Code: fill(anthropicCode, `os.environ["TOLLGATE_API_KEY"]`)},
+		{ID: "gemini", Name: "Google GenAI SDK", Install: "pip install google-genai", Code: fill(geminiCode, `os.environ["TOLLGATE_API_KEY"]`)},
 		{ID: "go", Name: "Go", Install: "go get github.com/openai/openai-go/v3", Code: fill(goCode, `os.Getenv("TOLLGATE_API_KEY")`)},
 	}
 }
-
-const anthropicNote = "Tollgate answers in the OpenAI format (POST /v1/chat/completions) and not in Anthropic's (POST /v1/messages), " +
-	"so the Anthropic SDK gets a 404 here. Use the OpenAI client below instead: it reaches Claude models too, through a route of yours."
 
 const curlCode = `
 curl {url}/chat/completions \
@@ -51,6 +49,33 @@ answer = client.chat.completions.create(
     messages=[{"role": "user", "content": "Hello!"}],
 )
 print(answer.choices[0].message.content)
+`
+
+// The SDKs of Anthropic and Google write the version themselves.
+const anthropicCode = `
+{import}from anthropic import Anthropic
+
+client = Anthropic(
+    base_url="{root}",
+    api_key={key},
+)
+answer = client.messages.create(
+    model="{model}",
+    max_tokens=1000,
+    messages=[{"role": "user", "content": "Hello!"}],
+)
+print(answer.content[0].text)
+`
+
+const geminiCode = `
+{import}from google import genai
+
+client = genai.Client(
+    api_key={key},
+    http_options={"base_url": "{root}"},
+)
+answer = client.models.generate_content(model="{model}", contents="Hello!")
+print(answer.text)
 `
 
 const typescriptCode = `
