@@ -33,7 +33,7 @@ type block struct {
 
 // source is where an image or a document comes from.
 type source struct {
-	typ, mediaType, data, url, fileID, text canon.Text
+	typ, mediaType, data, url, fileID canon.Text
 
 	parts []canon.Part
 	// odd says that it holds more than canon has names for; deep, that it nests
@@ -183,7 +183,7 @@ func (w *walk) source(src *source) (right, ok bool) {
 	return right, ok
 }
 
-// build makes a part of a block.
+// build makes a part of a block; p is empty.
 func (w *walk) build(b *block, p *canon.Part) bool {
 	if b.typ == nil {
 		if b.wrong&fieldType != 0 {
@@ -193,14 +193,14 @@ func (w *walk) build(b *block, p *canon.Part) bool {
 	}
 	k := kindOf(b.typ)
 	if k < 0 || kinds[k].fields&fieldSource != 0 && !b.source.known(kinds[k].kind) {
-		*p = canon.Part{Kind: canon.OpaquePart, Raw: b.raw, From: canon.Anthropic}
+		p.Kind, p.Raw, p.From = canon.OpaquePart, b.raw, canon.Anthropic
 		return true
 	}
 	kd := &kinds[k]
 	if wrong := b.wrong & kd.fields; wrong != 0 {
 		return w.wrong(nameOf(wrong), "of another type")
 	}
-	*p = canon.Part{Kind: kd.kind, Cache: b.cache}
+	p.Kind, p.Cache = kd.kind, b.cache
 	if !w.fill(b, p) {
 		return false
 	}

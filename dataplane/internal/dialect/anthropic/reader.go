@@ -16,10 +16,10 @@ const (
 )
 
 var (
-	errNoEvent   = errors.New("an event of the stream is not a JSON object")
-	errOrder     = errors.New("an event of the stream stands where it may not")
-	errTooOpen   = errors.New("too many blocks of the stream are open at once")
-	errTooLarge  = errors.New("a block of the stream is larger than 1 MiB")
+	errNoEvent    = errors.New("an event of the stream is not a JSON object")
+	errOrder      = errors.New("an event of the stream stands where it may not")
+	errTooOpen    = errors.New("too many blocks of the stream are open at once")
+	errTooLarge   = errors.New("a block of the stream is larger than 1 MiB")
 	errUnfinished = errors.New("the stream ended without its last event")
 )
 
@@ -65,7 +65,7 @@ type wireEvent struct {
 	block   block
 	delta   delta
 	// has are the members that stood there.
-	hasMessage, hasBlock, hasDelta, hasUsage, hasError bool
+	hasMessage, hasBlock, hasDelta, hasUsage, hasError, hasOurs bool
 	extra                                              []canon.Field
 	ours                                               extension
 }
@@ -135,9 +135,15 @@ func (r *reader) End(emit canon.Emit) error {
 	return fault.New(fault.UpstreamReset, "", errUnfinished)
 }
 
-// event readies an event to emit.
+// event readies an event to emit. Of most there is little to clear: events are
+// large, and deltas many.
 func (r *reader) event(kind canon.EventKind, index int) *canon.Event {
-	r.ev = canon.Event{Kind: kind, Index: index}
+	switch ev := &r.ev; ev.Kind {
+	case canon.DeltaEvent, canon.EndEvent:
+		ev.Kind, ev.Index, ev.Text = kind, index, nil
+	default:
+		*ev = canon.Event{Kind: kind, Index: index}
+	}
 	return &r.ev
 }
 

@@ -7,13 +7,22 @@ import (
 // parse reads an event of the wire.
 func (r *reader) parse(data []byte) bool {
 	w, e := &r.w, &r.wire
-	*e = wireEvent{}
+	e.reset()
 	w.head, w.bad, w.depth = "content", nil, 0
-	for i := range w.lists {
-		w.lists[i].room = nil
-	}
 	w.s.Reset(data)
 	return w.s.Peek() == '{' && w.members(r.member) && w.s.End()
+}
+
+// reset clears what the last event left. Most left little.
+func (e *wireEvent) reset() {
+	if e.hasMessage {
+		e.message = message{}
+	}
+	if e.hasOurs {
+		e.ours = extension{}
+	}
+	e.typ, e.index, e.extra = nil, 0, nil
+	e.hasMessage, e.hasBlock, e.hasDelta, e.hasUsage, e.hasError, e.hasOurs = false, false, false, false, false, false
 }
 
 // member reads a member of an event.
@@ -33,10 +42,13 @@ func (r *reader) member(name []byte) bool {
 		}
 	case "content_block":
 		if e.hasBlock = object; object {
+			// Parts that were given out are not written over.
+			clear(w.lists[:])
 			return w.block(&e.block)
 		}
 	case "message":
 		if e.hasMessage = object; object {
+			clear(w.lists[:])
 			e.message = message{report: r.report}
 			if !w.message1(&e.message) {
 				return false
@@ -51,6 +63,7 @@ func (r *reader) member(name []byte) bool {
 		e.hasError = e.hasError || object
 		return w.s.Skip()
 	case "tollgate":
+		e.hasOurs = true
 		return w.extension(&e.ours)
 	default:
 		return w.keepField(name, &e.extra)

@@ -192,9 +192,7 @@ func plainStream(t *testing.T, wire []byte) (m plainMessage, whole bool) {
 			if e.Delta.Reason != nil {
 				m.StopReason, m.StopSequence = *e.Delta.Reason, e.Delta.Sequence
 			}
-			if e.Usage != nil {
-				merge(&m.Usage, e.Usage)
-			}
+			merge(&m.Usage, e.Usage)
 		case "message_stop":
 			whole = true
 		}
@@ -205,10 +203,11 @@ func plainStream(t *testing.T, wire []byte) (m plainMessage, whole bool) {
 	}
 	for i, s := range args {
 		b := &m.Content[at[i]]
-		if s != "" {
-			b.Input = json.RawMessage(s)
-			b.raw = rawWith(b.raw, "input", json.RawMessage(s))
+		if s == "" {
+			continue
 		}
+		b.Input = json.RawMessage(s)
+		b.raw = rawWith(b.raw, "input", b.Input)
 	}
 	return m, whole
 }
@@ -222,6 +221,9 @@ func rawWith(raw json.RawMessage, name string, v any) json.RawMessage {
 }
 
 func merge(into, from *plainUsage) {
+	if from == nil {
+		return
+	}
 	for _, p := range [...]struct{ into, from **int64 }{
 		{&into.Input, &from.Input}, {&into.Output, &from.Output}, {&into.Read, &from.Read}, {&into.Write, &from.Write},
 	} {
@@ -311,6 +313,25 @@ func torn(t *testing.T, wire []byte, want *canon.Fold) {
 		}
 		if f.Done && shown(&f.Answer, true) != shown(&want.Answer, true) {
 			t.Fatalf("cut at byte %d: done, but not the same", n)
+		}
+	}
+}
+
+// Recordings that are broken, or are no answers of this dialect, are typed
+// errors.
+func TestBrokenRecordings(t *testing.T) {
+	for _, p := range append(glob(t, "agentgateway/response/detect/*"), glob(t, "vercel-ai/anthropic/src/skills/__fixtures__/*")...) {
+		if strings.HasSuffix(p, ".snap") {
+			continue
+		}
+		body := mustRead(t, p)
+		var a canon.Answer
+		if f := (Format{}).ReadAnswer(body, &a); f == nil || f.Kind != fault.UpstreamGarbage {
+			t.Errorf("%s as an answer: %v", p, f)
+		}
+		_, err := fold(body)
+		if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Kind != fault.UpstreamGarbage && f.Kind != fault.UpstreamReset {
+			t.Errorf("%s as a stream: %v", p, err)
 		}
 	}
 }

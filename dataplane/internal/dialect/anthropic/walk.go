@@ -48,6 +48,7 @@ type list struct {
 
 func (l *list) begin() { l.start = len(l.room) }
 
+// add gives a part that is empty.
 func (l *list) add() *canon.Part {
 	if len(l.room) == cap(l.room) {
 		// Only the open slice moves; the others stay in the old room.
@@ -193,7 +194,7 @@ func (w *walk) parts() ([]canon.Part, bool) {
 func (w *walk) one(t canon.Text) []canon.Part {
 	l := &w.lists[w.depth]
 	l.begin()
-	*l.add() = canon.Part{Kind: canon.TextPart, Text: t}
+	l.add().Text = t
 	return l.take()
 }
 
