@@ -66,8 +66,8 @@ type wireEvent struct {
 	delta   delta
 	// has are the members that stood there.
 	hasMessage, hasBlock, hasDelta, hasUsage, hasError, hasOurs bool
-	extra                                              []canon.Field
-	ours                                               extension
+	extra                                                       []canon.Field
+	ours                                                        extension
 }
 
 // delta is what an event adds.
