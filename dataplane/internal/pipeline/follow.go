@@ -105,6 +105,9 @@ func (f *follower) see(ev *canon.Event) error {
 	if f.writer == nil {
 		return nil
 	}
+	if ev.Kind == canon.BeginEvent && ev.Part.Kind == canon.ToolCallPart && ev.Part.ID.Empty() {
+		ev.Part.ID = newCallID()
+	}
 	f.scratch = f.writer.Append(f.scratch[:0], ev)
 	return f.put(f.scratch)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/id"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
@@ -42,6 +43,7 @@ func (x *exchange) translate() ([][]byte, error) {
 	if f := t.request.Unsupported(x.to.name); f != nil {
 		return nil, f
 	}
+	t.request.NameCalls()
 	t.request.Stream = x.streamed
 	asked := t.request.IncludeUsage
 	t.request.IncludeUsage = true
@@ -72,8 +74,12 @@ func (x *exchange) readWhole(body []byte) ([]byte, error) {
 	if !x.translates() {
 		return body, nil
 	}
+	t.answer.NameCalls(newCallID)
 	return x.from.format.AppendAnswer(nil, &t.answer), nil
 }
+
+// newCallID is for calls that came without: see canon.NameCalls.
+func newCallID() canon.Text { return canon.Quote(id.New("call")) }
 
 // watch readies what follows a stream: feed takes what arrives, end is called
 // at its end.
