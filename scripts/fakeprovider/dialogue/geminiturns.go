@@ -121,7 +121,7 @@ func (c *Conversation) geminiSignatures() *refusal {
 			if p.kind != call {
 				continue
 			}
-			if first && i > current && p.signed == "" && strings.Contains(c.Model, "gemini-3") {
+			if first && i > current && p.signed == "" && c.thirdGeneration() {
 				return Gemini.bad("Function call is missing a thought_signature in functionCall parts. Function call `%s`, position %d.", p.name, i)
 			}
 			first = false
@@ -129,6 +129,9 @@ func (c *Conversation) geminiSignatures() *refusal {
 	}
 	return nil
 }
+
+// thirdGeneration says that the model always thinks.
+func (c *Conversation) thirdGeneration() bool { return strings.Contains(c.Model, "gemini-3") }
 
 func geminiSignature(p part) string {
 	if p.kind == call {

@@ -28,7 +28,7 @@ func (w *writer) geminiParts(text []string) (out []object) {
 	for i, c := range w.r.calls {
 		args, _ := asObject([]byte(c.text))
 		p := object{"functionCall": object{"name": c.name, "args": args}}
-		if i == 0 && w.c.think {
+		if i == 0 && (w.c.think || w.c.thirdGeneration()) {
 			p["thoughtSignature"] = geminiSignature(c)
 		}
 		out = append(out, p)

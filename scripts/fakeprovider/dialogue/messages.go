@@ -104,10 +104,13 @@ var allowed = map[string]string{
 	"redacted_thinking": "data",
 }
 
+// versions of the API that SDKs ask for.
+var versions = []string{"2023-06-01", "2026-10-21"}
+
 func (c *Conversation) readMessages(h Head, body []byte) *refusal {
 	var q messagesRequest
-	if h.Version != "2023-06-01" && h.Version != "2023-01-01" {
-		return Messages.bad("anthropic-version: header is required")
+	if !slices.Contains(versions, h.Version) {
+		return Messages.bad("anthropic-version: %q is not a valid version", h.Version)
 	}
 	if r := strict(Messages, body, &q); r != nil {
 		return r
