@@ -392,6 +392,7 @@ type ApiKeyStatus string
 
 // ApiKeyCreate defines model for ApiKeyCreate.
 type ApiKeyCreate struct {
+	// AllowedRoutes Names of routes that exist; empty means all
 	AllowedRoutes *[]string  `json:"allowed_routes,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
 	Name          string     `json:"name"`
@@ -409,6 +410,7 @@ type ApiKeyPage struct {
 
 // ApiKeyPatch defines model for ApiKeyPatch.
 type ApiKeyPatch struct {
+	// AllowedRoutes Names of routes that exist; empty means all
 	AllowedRoutes *[]string  `json:"allowed_routes,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
 	Name          *string    `json:"name,omitempty"`
@@ -425,10 +427,13 @@ type ApiKeyRotate struct {
 // ApiKeyWithSecret defines model for ApiKeyWithSecret.
 type ApiKeyWithSecret struct {
 	// AllowedRoutes Routes this key may call; empty means all
-	AllowedRoutes []string   `json:"allowed_routes"`
-	ChangeId      *int64     `json:"change_id,omitempty"`
-	CreatedAt     time.Time  `json:"created_at"`
-	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
+	AllowedRoutes []string  `json:"allowed_routes"`
+	ChangeId      *int64    `json:"change_id,omitempty"`
+	CreatedAt     time.Time `json:"created_at"`
+
+	// EndedEarly After a rotation: until when the old secret of the rotation before would have worked; it ended now
+	EndedEarly *time.Time `json:"ended_early,omitempty"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 
 	// Hint Start and end of the secret
 	Hint       string     `json:"hint"`
@@ -751,6 +756,18 @@ type Member struct {
 	Version   int64     `json:"version"`
 }
 
+// MemberCreate defines model for MemberCreate.
+type MemberCreate struct {
+	Email string `json:"email"`
+
+	// Name For an account to be made (operator)
+	Name *string `json:"name,omitempty"`
+
+	// Password For an account to be made (operator)
+	Password *string `json:"password,omitempty"`
+	Role     Role    `json:"role"`
+}
+
 // MemberPage defines model for MemberPage.
 type MemberPage struct {
 	Data       []Member `json:"data"`
@@ -846,6 +863,14 @@ type Overview struct {
 type Page struct {
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// PasswordChange defines model for PasswordChange.
+type PasswordChange struct {
+	Current string `json:"current"`
+
+	// New At least four different characters
+	New string `json:"new"`
 }
 
 // Price defines model for Price.
@@ -1120,12 +1145,20 @@ type SignUp struct {
 	Email string `json:"email"`
 
 	// Name The owner's name
-	Name     *string `json:"name,omitempty"`
-	Password string  `json:"password"`
+	Name *string `json:"name,omitempty"`
+
+	// Password At least four different characters
+	Password string `json:"password"`
 
 	// Slug Made from the name when missing
 	Slug       *string `json:"slug,omitempty"`
 	TenantName string  `json:"tenant_name"`
+}
+
+// SignUpPolicy defines model for SignUpPolicy.
+type SignUpPolicy struct {
+	// Open If not, operators make tenants and accounts
+	Open bool `json:"open"`
 }
 
 // SignUpResult defines model for SignUpResult.
@@ -1145,6 +1178,29 @@ type Tenant struct {
 	Slug      string       `json:"slug"`
 	Status    TenantStatus `json:"status"`
 	Version   int64        `json:"version"`
+}
+
+// TenantCreate defines model for TenantCreate.
+type TenantCreate struct {
+	// Email The owner's
+	Email string `json:"email"`
+
+	// Name The owner's name, for an account to be made
+	Name *string `json:"name,omitempty"`
+
+	// Password For an account to be made; not for one that exists
+	Password *string `json:"password,omitempty"`
+
+	// Slug Made from the name when missing
+	Slug       *string `json:"slug,omitempty"`
+	TenantName string  `json:"tenant_name"`
+}
+
+// TenantCreateResult defines model for TenantCreateResult.
+type TenantCreateResult struct {
+	Owner   Member  `json:"owner"`
+	Project Project `json:"project"`
+	Tenant  Tenant  `json:"tenant"`
 }
 
 // TenantPage defines model for TenantPage.
@@ -1218,7 +1274,7 @@ type Usage struct {
 type UsageGroup struct {
 	Group string `json:"group"`
 
-	// Name For people: the key's or project's name
+	// Name For people: the key's or project's name, (none) for the empty group
 	Name   string `json:"name"`
 	Totals Totals `json:"totals"`
 }
@@ -1228,7 +1284,7 @@ type UsagePoint struct {
 	// At Start of the interval
 	At time.Time `json:"at"`
 
-	// Group Model, route, key id, …; empty without group_by
+	// Group Model, route, key id, …; empty without group_by, and for requests that were refused before they had one
 	Group  string `json:"group"`
 	Totals Totals `json:"totals"`
 }
@@ -1312,6 +1368,12 @@ type ListTenantsParams struct {
 	// Query Part of the name or slug
 	Query  *string       `form:"query,omitempty" json:"query,omitempty"`
 	Status *TenantStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// CreateTenantParams defines parameters for CreateTenant.
+type CreateTenantParams struct {
+	// IdempotencyKey A repeat with the same key and body answers as the first time did
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // UpdateTenantParams defines parameters for UpdateTenant.
@@ -1421,6 +1483,12 @@ type ListMembersParams struct {
 
 	// Cursor next_cursor of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddMemberParams defines parameters for AddMember.
+type AddMemberParams struct {
+	// IdempotencyKey A repeat with the same key and body answers as the first time did
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RemoveMemberParams defines parameters for RemoveMember.
@@ -1591,6 +1659,9 @@ type GetUsageParamsInterval string
 // GetUsageParamsGroupBy defines parameters for GetUsage.
 type GetUsageParamsGroupBy string
 
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = PasswordChange
+
 // CreateCatalogModelJSONRequestBody defines body for CreateCatalogModel for application/json ContentType.
 type CreateCatalogModelJSONRequestBody = CatalogModelCreate
 
@@ -1602,6 +1673,9 @@ type SignInJSONRequestBody = SignIn
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUp
+
+// CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
+type CreateTenantJSONRequestBody = TenantCreate
 
 // UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
 type UpdateTenantJSONRequestBody = TenantPatch
@@ -1623,6 +1697,9 @@ type UpdateCredentialJSONRequestBody = CredentialPatch
 
 // CreateManagementKeyJSONRequestBody defines body for CreateManagementKey for application/json ContentType.
 type CreateManagementKeyJSONRequestBody = ManagementKeyCreate
+
+// AddMemberJSONRequestBody defines body for AddMember for application/json ContentType.
+type AddMemberJSONRequestBody = MemberCreate
 
 // UpdateMemberJSONRequestBody defines body for UpdateMember for application/json ContentType.
 type UpdateMemberJSONRequestBody = MemberPatch
@@ -1656,6 +1733,9 @@ type ServerInterface interface {
 	// GetMe Who this session or key is, and what it may reach
 	// (GET /v1/me)
 	GetMe(ctx echo.Context) error
+	// ChangePassword Give yourself another password; all your other sessions end
+	// (POST /v1/me/password)
+	ChangePassword(ctx echo.Context) error
 	// ListOperatorAudit What operators changed, newest first
 	// (GET /v1/operator/audit)
 	ListOperatorAudit(ctx echo.Context, params ListOperatorAuditParams) error
@@ -1683,12 +1763,18 @@ type ServerInterface interface {
 	// SignOut End this session
 	// (DELETE /v1/sessions/current)
 	SignOut(ctx echo.Context) error
+	// GetSignUpPolicy Whether strangers may sign up here
+	// (GET /v1/signup)
+	GetSignUpPolicy(ctx echo.Context) error
 	// SignUp Make a tenant with its owner, a first project and a first API key
 	// (POST /v1/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
 	// ListTenants All tenants with their last 30 days (operator)
 	// (GET /v1/tenants)
 	ListTenants(ctx echo.Context, params ListTenantsParams) error
+	// CreateTenant Make a tenant with its owner and a first project (operator)
+	// (POST /v1/tenants)
+	CreateTenant(ctx echo.Context, params CreateTenantParams) error
 	// GetTenant One tenant
 	// (GET /v1/tenants/{tenant_id})
 	GetTenant(ctx echo.Context, tenantId TenantId) error
@@ -1704,7 +1790,7 @@ type ServerInterface interface {
 	// GetApiKey One of the API keys
 	// (GET /v1/tenants/{tenant_id}/api-keys/{api_key_id})
 	GetApiKey(ctx echo.Context, tenantId TenantId, apiKeyId string) error
-	// UpdateApiKey Change an API key; its secret is shown in this answer only
+	// UpdateApiKey Change an API key
 	// (PATCH /v1/tenants/{tenant_id}/api-keys/{api_key_id})
 	UpdateApiKey(ctx echo.Context, tenantId TenantId, apiKeyId string, params UpdateApiKeyParams) error
 	// RevokeApiKey Refuse a key from now on and cut its open streams
@@ -1752,6 +1838,9 @@ type ServerInterface interface {
 	// ListMembers List members
 	// (GET /v1/tenants/{tenant_id}/members)
 	ListMembers(ctx echo.Context, tenantId TenantId, params ListMembersParams) error
+	// AddMember Add somebody who has an account
+	// (POST /v1/tenants/{tenant_id}/members)
+	AddMember(ctx echo.Context, tenantId TenantId, params AddMemberParams) error
 	// RemoveMember Remove a member
 	// (DELETE /v1/tenants/{tenant_id}/members/{member_id})
 	RemoveMember(ctx echo.Context, tenantId TenantId, memberId string, params RemoveMemberParams) error
@@ -1872,6 +1961,15 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMe(ctx)
+	return err
+}
+
+// ChangePassword converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangePassword(ctx)
 	return err
 }
 
@@ -2035,6 +2133,15 @@ func (w *ServerInterfaceWrapper) SignOut(ctx echo.Context) error {
 	return err
 }
 
+// GetSignUpPolicy converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSignUpPolicy(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSignUpPolicy(ctx)
+	return err
+}
+
 // SignUp converts echo context to params.
 func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	var err error
@@ -2100,6 +2207,35 @@ func (w *ServerInterfaceWrapper) ListTenants(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListTenants(ctx, params)
+	return err
+}
+
+// CreateTenant converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTenant(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTenantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTenant(ctx, params)
 	return err
 }
 
@@ -2841,6 +2977,42 @@ func (w *ServerInterfaceWrapper) ListMembers(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListMembers(ctx, tenantId, params)
+	return err
+}
+
+// AddMember converts echo context to params.
+func (w *ServerInterfaceWrapper) AddMember(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantId TenantId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddMemberParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddMember(ctx, tenantId, params)
 	return err
 }
 
@@ -3924,11 +4096,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.GET(options.BaseURL+"/v1/signup", wrapper.GetSignUpPolicy, options.OperationMiddlewares["getSignUpPolicy"]...)
 	router.POST(options.BaseURL+"/v1/signup", wrapper.SignUp, options.OperationMiddlewares["signUp"]...)
 	router.POST(options.BaseURL+"/v1/sessions", wrapper.SignIn, options.OperationMiddlewares["signIn"]...)
 	router.DELETE(options.BaseURL+"/v1/sessions/current", wrapper.SignOut, options.OperationMiddlewares["signOut"]...)
 	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.POST(options.BaseURL+"/v1/me/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/v1/tenants", wrapper.ListTenants, options.OperationMiddlewares["listTenants"]...)
+	router.POST(options.BaseURL+"/v1/tenants", wrapper.CreateTenant, options.OperationMiddlewares["createTenant"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.GetTenant, options.OperationMiddlewares["getTenant"]...)
 	router.PATCH(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.UpdateTenant, options.OperationMiddlewares["updateTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/suspend", wrapper.SuspendTenant, options.OperationMiddlewares["suspendTenant"]...)
@@ -3939,6 +4114,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/projects/:project_id", wrapper.GetProject, options.OperationMiddlewares["getProject"]...)
 	router.PATCH(options.BaseURL+"/v1/tenants/:tenant_id/projects/:project_id", wrapper.UpdateProject, options.OperationMiddlewares["updateProject"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/members", wrapper.AddMember, options.OperationMiddlewares["addMember"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenant_id/members/:member_id", wrapper.RemoveMember, options.OperationMiddlewares["removeMember"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/members/:member_id", wrapper.GetMember, options.OperationMiddlewares["getMember"]...)
 	router.PATCH(options.BaseURL+"/v1/tenants/:tenant_id/members/:member_id", wrapper.UpdateMember, options.OperationMiddlewares["updateMember"]...)
@@ -4054,6 +4230,39 @@ type GetMedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMedefaultApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePasswordRequestObject struct {
+	Body *ChangePasswordJSONRequestBody
+}
+
+type ChangePasswordResponseObject interface {
+	VisitChangePasswordResponse(w http.ResponseWriter) error
+}
+
+type ChangePassword204Response struct {
+}
+
+func (response ChangePassword204Response) VisitChangePasswordResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ChangePassworddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4414,6 +4623,44 @@ func (response SignOutdefaultApplicationProblemPlusJSONResponse) VisitSignOutRes
 	return err
 }
 
+type GetSignUpPolicyRequestObject struct {
+}
+
+type GetSignUpPolicyResponseObject interface {
+	VisitGetSignUpPolicyResponse(w http.ResponseWriter) error
+}
+
+type GetSignUpPolicy200JSONResponse SignUpPolicy
+
+func (response GetSignUpPolicy200JSONResponse) VisitGetSignUpPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSignUpPolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSignUpPolicydefaultApplicationProblemPlusJSONResponse) VisitGetSignUpPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SignUpRequestObject struct {
 	Params SignUpParams
 	Body   *SignUpJSONRequestBody
@@ -4482,6 +4729,46 @@ type ListTenantsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantsdefaultApplicationProblemPlusJSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTenantRequestObject struct {
+	Params CreateTenantParams
+	Body   *CreateTenantJSONRequestBody
+}
+
+type CreateTenantResponseObject interface {
+	VisitCreateTenantResponse(w http.ResponseWriter) error
+}
+
+type CreateTenant201JSONResponse TenantCreateResult
+
+func (response CreateTenant201JSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateTenantdefaultApplicationProblemPlusJSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5333,6 +5620,47 @@ type ListMembersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListMembersdefaultApplicationProblemPlusJSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddMemberRequestObject struct {
+	TenantId TenantId `json:"tenant_id"`
+	Params   AddMemberParams
+	Body     *AddMemberJSONRequestBody
+}
+
+type AddMemberResponseObject interface {
+	VisitAddMemberResponse(w http.ResponseWriter) error
+}
+
+type AddMember201JSONResponse Member
+
+func (response AddMember201JSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddMemberdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddMemberdefaultApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6370,6 +6698,9 @@ type StrictServerInterface interface {
 	// GetMe Who this session or key is, and what it may reach
 	// (GET /v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ChangePassword Give yourself another password; all your other sessions end
+	// (POST /v1/me/password)
+	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
 	// ListOperatorAudit What operators changed, newest first
 	// (GET /v1/operator/audit)
 	ListOperatorAudit(ctx context.Context, request ListOperatorAuditRequestObject) (ListOperatorAuditResponseObject, error)
@@ -6397,12 +6728,18 @@ type StrictServerInterface interface {
 	// SignOut End this session
 	// (DELETE /v1/sessions/current)
 	SignOut(ctx context.Context, request SignOutRequestObject) (SignOutResponseObject, error)
+	// GetSignUpPolicy Whether strangers may sign up here
+	// (GET /v1/signup)
+	GetSignUpPolicy(ctx context.Context, request GetSignUpPolicyRequestObject) (GetSignUpPolicyResponseObject, error)
 	// SignUp Make a tenant with its owner, a first project and a first API key
 	// (POST /v1/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
 	// ListTenants All tenants with their last 30 days (operator)
 	// (GET /v1/tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
+	// CreateTenant Make a tenant with its owner and a first project (operator)
+	// (POST /v1/tenants)
+	CreateTenant(ctx context.Context, request CreateTenantRequestObject) (CreateTenantResponseObject, error)
 	// GetTenant One tenant
 	// (GET /v1/tenants/{tenant_id})
 	GetTenant(ctx context.Context, request GetTenantRequestObject) (GetTenantResponseObject, error)
@@ -6418,7 +6755,7 @@ type StrictServerInterface interface {
 	// GetApiKey One of the API keys
 	// (GET /v1/tenants/{tenant_id}/api-keys/{api_key_id})
 	GetApiKey(ctx context.Context, request GetApiKeyRequestObject) (GetApiKeyResponseObject, error)
-	// UpdateApiKey Change an API key; its secret is shown in this answer only
+	// UpdateApiKey Change an API key
 	// (PATCH /v1/tenants/{tenant_id}/api-keys/{api_key_id})
 	UpdateApiKey(ctx context.Context, request UpdateApiKeyRequestObject) (UpdateApiKeyResponseObject, error)
 	// RevokeApiKey Refuse a key from now on and cut its open streams
@@ -6466,6 +6803,9 @@ type StrictServerInterface interface {
 	// ListMembers List members
 	// (GET /v1/tenants/{tenant_id}/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
+	// AddMember Add somebody who has an account
+	// (POST /v1/tenants/{tenant_id}/members)
+	AddMember(ctx context.Context, request AddMemberRequestObject) (AddMemberResponseObject, error)
 	// RemoveMember Remove a member
 	// (DELETE /v1/tenants/{tenant_id}/members/{member_id})
 	RemoveMember(ctx context.Context, request RemoveMemberRequestObject) (RemoveMemberResponseObject, error)
@@ -6597,6 +6937,52 @@ func (sh *strictHandler) GetMe(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		return validResponse.VisitGetMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangePassword operation middleware
+func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
+	var request ChangePasswordRequestObject
+
+	var body ChangePasswordJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePassword(ctx.Request().Context(), request.(ChangePasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
+		return validResponse.VisitChangePasswordResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6887,6 +7273,29 @@ func (sh *strictHandler) SignOut(ctx echo.Context) error {
 	return nil
 }
 
+// GetSignUpPolicy operation middleware
+func (sh *strictHandler) GetSignUpPolicy(ctx echo.Context) error {
+	var request GetSignUpPolicyRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSignUpPolicy(ctx.Request().Context(), request.(GetSignUpPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSignUpPolicy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSignUpPolicyResponseObject); ok {
+		return validResponse.VisitGetSignUpPolicyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SignUp operation middleware
 func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	var request SignUpRequestObject
@@ -6954,6 +7363,54 @@ func (sh *strictHandler) ListTenants(ctx echo.Context, params ListTenantsParams)
 		return err
 	} else if validResponse, ok := response.(ListTenantsResponseObject); ok {
 		return validResponse.VisitListTenantsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTenant operation middleware
+func (sh *strictHandler) CreateTenant(ctx echo.Context, params CreateTenantParams) error {
+	var request CreateTenantRequestObject
+
+	request.Params = params
+
+	var body CreateTenantJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTenant(ctx.Request().Context(), request.(CreateTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTenantResponseObject); ok {
+		return validResponse.VisitCreateTenantResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -7665,6 +8122,55 @@ func (sh *strictHandler) ListMembers(ctx echo.Context, tenantId TenantId, params
 		return err
 	} else if validResponse, ok := response.(ListMembersResponseObject); ok {
 		return validResponse.VisitListMembersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddMember operation middleware
+func (sh *strictHandler) AddMember(ctx echo.Context, tenantId TenantId, params AddMemberParams) error {
+	var request AddMemberRequestObject
+
+	request.TenantId = tenantId
+	request.Params = params
+
+	var body AddMemberJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddMember(ctx.Request().Context(), request.(AddMemberRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddMember")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddMemberResponseObject); ok {
+		return validResponse.VisitAddMemberResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -8520,129 +9026,140 @@ func (sh *strictHandler) GetUsage(ctx echo.Context, tenantId TenantId, params Ge
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3dcts40uiroHS2ambOoS3nb86Oc5XNzOymdrJJ2U7txSRHhsmWhDUJcADQitaVqn2afbB9klP4I0EK",
-	"pEhJlJ359momFgk2+r8bje77ScyynFGgUkzO7yc55jgDCVz/63XBBePq/xIQMSe5JIxOzicUPstZrH9E",
-	"bI7kElCOF4BuYM44TKIJUU/9VgBfT6IJxRlMzifm+Uk0EfESMqxWzfDnX4Au5HJy/uLsLJrIda6eFJIT",
-	"uph8+RJNfuYs2/z+pcRcRojQOC0EuYOX6NkZSvBaILxgaLUEijIihFokDMtcLetDMmc8w3JyPkmwhBNJ",
-	"MrWLTXDeJJDlTAKN13+F9SZgrxCHHLBEKyKXGi8CZ4BuYY0wTdANS9T/iBVwgbDQD8wJFxKpL6KEJA7e",
-	"JeAEeAWw9+ET9eUWLD598SII9vwtlvFyE96frvDCUfAOuCCMIslQvMR0Aa2wzE/Mci1AfP88BMMvJCNS",
-	"PRmiR6p/9NdLYI6LVE7On55FanGSFdnk/InikoxQ+6/yO4RKWADXH7oCiql8k2zu9k2CvpVAZ//517+/",
-	"Q4wjkRYlg+RYLit4pF5jpunB4beCcEgm55IXMGjPVyyAcppECD6XnEvZqg/HSjacX78o4EXOqAAtzu85",
-	"u0lBy1PMqASq6YHzPCUxVuBNc/PE//mHULDeex/8A4f55Hzyv6aVvpiaX8XUrau/2Ngt58yQxT6s1nqV",
-	"Eys9OWc5cEkMfDhN2QqSGWeFNH+pL3ah/47kkggtUhleoxin6UsEWS7XKANMBcJpqnAoIdNLNJBSYglz",
-	"jtfq34bZFa19vBIqv38+2WSwaBJzwBKSGZZ9CRFN4HNOOIhB7yyJoU9A9WllAjRxoisg5iBDi5hdbfw5",
-	"xULOCjFwF4YVA8vlHO4IK8TsDqckmRVUknQT9A/qz4bXK6CtzdB/UVAhzqTmRbRi/FZMop6w5Zz9A2I5",
-	"a9kwhzt2O3C7GpKB7wiJZaH5DqhSUb9OcCzJnXrW8IDRKBqYyafAAlYL9+LFL75y+nWitZWHB0swy0kl",
-	"bFFTzqqP1pi7go7dqCUVdEZyX+uH+shvKYW+jQpYeq3i35iHn3i/l0K6iwA5dvW+7exH+e+tnFRn4asl",
-	"IGMbvhGIpQkIiezzTSW+1Tj4pNOgtiP8PV6ARfC7+eT81y3qWD39JWpSJ8ES12jStYZV0RvqsgG3XnMT",
-	"7k8e5Nbv+D1yCoU74DP7wQCz4FswPp5+ZI3wCq+rz98wlgKmGqctdL/QGmgTfewOeIrzmYCY0UTU/KU/",
-	"fv/8zHeZnr744elZzW06C2qSFhD+TuTy0piX3gxYMk8TblEu1DBqS7aiiNE47HX7HGeXaOE5KZUnsImw",
-	"mEMCVBKcthmIpODa7MyM9u7hB4BybWYxS8I2Ufv1s5u1hP5L5pzdEeVrh42s+XGWsQTS4CNCOQc7W6wt",
-	"5qUEbgOUqIFfz9R4SKqBV0d4E1tBTVgkRP5EJQ85jrG0NhM+4yxPtULIyewW1qfG2IZ2jmPJeBs/mB9v",
-	"Ce36udUhGkKAOCWgYo08zJcgsXGmcJIQtU2cvvc2b2KSDWwtsQiEe5d/eXXy9MX3SOkP40aDQqh2J5We",
-	"Um85n5JRF89HaAmfgw4S/FaA6PC5BCt4DFt/b8WygN92cYTUa5oGNTJ6BK/RL3Ls04SovoPadn2qlTSy",
-	"WG9l3gew4pXM7GPJC7m8lOsUfLf2BjDXuqDKDjAKQZf2NZY4ZYu3Tm3VN3RTkFTOCA1EynfA19bdUqyJ",
-	"MNL+guFQIpAlX9Oe7hDSqWj4s5ytCE3YKqQL1TNCznJOYtgeDquHyuCrUkksB4rJdJHLk+fsRNnjgVHW",
-	"ntYB0nTQDlrii1YrYOnRwGZUkTgkGj53tAUWm/TpcmaC/lzYl+yPDQtagwwNJ7/uL+ZYSuCKk//fr/jk",
-	"n2cnP3yy/z359L//0BLENojY3EGnR9rbYG+jw/E1VU1H7KGrXmvJf0d/xBK/TzENRalzqRDhuzy0yG4M",
-	"56ilZ7l6sc1qpSqar37wtA6HeSEg2bbVC/UYToO7qj5tPxSklN7jZem3NWRlsO7LMiKHeo0VsKI/jTdo",
-	"E8jGOfTWTYF6BZnPIbnEyhzcASIy7EUXNykRy6HZnr29FQ53xOVu6uC/NVkBpBNj5rjEwsi1YTP8B8YJ",
-	"K5PvPYgnVBgtpOXm+kd/5ixDhrpIMqQQixitEm2MQqRjLoTTdBOhlUxIJnHaTZOYUQqx1NmtLc5ZxZ8N",
-	"3tvmfqUmjWagqXNgUErKkCSgAgq5nFnHJei+q9+Fc3m6PSznG32JJjdYwKzgad3qL6XMxfl0inNyajyA",
-	"05hl07snwWBguOeiED9TXM0KWVdreyatvZhs2/ItMkOSdPu7vfydOusZNEYoI0JynEboP//6N2IcxYWQ",
-	"+mAv4PvEHOQsnFP/RYlDvMQcxxK4qGfVX/rJaiIFpHOkfE9QMdSC3AFFNzi+nYyQy7X+lGfHSw6r8WhU",
-	"Y+j6ZoMs0kbbTYoNyA1XAteaH66LXTPbNoYY1gn9V8pWFDl8CqP0VKBrKE44Yitaz92+CEIWFrsy5/b9",
-	"2daMW4d4lcs80+tsXSggZUOX2D1VPpYrXKUKvYWfn/3wfa9UugdaN6s+gKdb2aV9/FxvB+EM+0PL2itE",
-	"YYVwknAQSl1CInxNiheY0AgJZvw5ynRtRIwpEkAThJGQTHlE9nFIBayWoItL/iud/aRzkAhtyEhXBGWI",
-	"GnadTNq1b8b7BpbWnW4c9Vtf2rr7RKKEgUCUWdd/rY+7+2Tpc2bEo8ezbV4Mnc1TsljKnsukeNHfITeu",
-	"BgXlxiMXQZSbXmIR8sj18b0AoAMjnCo+6RNb5IylWgLEoDcKGjM6JzyDvk7srscWtYSkDQ+EZHmu45CU",
-	"CRnMR5qMYt9NFQIvYKYX6/eC5/V1Wyrt4xn+9N0sJ12N85Iazd3+PaKWslRt0JNGn4vrpA2RrbbrT13K",
-	"4RciAsdtgwxiZzrACMZsEOs2HYLGElGbXY0mP0IK0rDtfkmVoCbZJH8QBhZLxl8vIb7dhAM+q4gXyzB/",
-	"dcRS7LYlZ8VWYiekGi+LqbhHrxHVYGvf2AXkjIdOaNWG++eSfCwF2Ca83cYeNPD2u2GA0xTzgCL/cIkS",
-	"8xvKgaOMpKkpnLwFKtC36m/2rAjNGVfPzOy/v4tQkSvl/wNKICYZTg3mXK7g7PTJi7qH8yzk4PxMIE1M",
-	"ad0GIufkczhvyWK8eUqqvK7T+jmKV2kBQlj/uJuVy7Wrd0IIfYspXkAGVAbL/45dWNe3WK5VqHYrKtvu",
-	"YV8w41zvWUzWkVLQUGwWhm2J8Gv0awvyj1h/0x+XYe2l39+60eOHiHU52SNKrC20SyVPE5JjF/S8DTFY",
-	"Zgsi+sqvS9g7ISqEzpJl5d6UixT0FDNQHrdYkry/ZXpbvhP0Z1oNdA4cS8Z72C2bHffluXy7DnOQt/Xv",
-	"B9K+Q0nRrkoHqEVFv7ZTmn1Trm5tt7emxuydDTVofgDdAeWxza5Kw0IeTCvtrHLbdW0lLxtfOwi76Fse",
-	"LdVy1rx2LWOuk9jT1jJ6nPXx8P1bJPauSZ2bLARBtISrZWJzTt7G/sOPjwYXteyiJ7aXX7b8WYOWhEOX",
-	"o5fDRJOC3lK2ov3e+mAeLl/eVzU1ayy7KnHqgJZ4HKK/OutxalzYyHKxgiboZl0es+jqQg1YR4l8uDxn",
-	"g2+6i+r3q+fZsehGCXMhoawFbZz86xrwUOGaigLlEixmJGN9ELIHAzaP4Vu4qaNC6IFKg/auCbJwB+3Z",
-	"fgjdQNE764f5LDZQergux7ApvJeIcVSakUqS1D/mjCNGoQ/buHfGEiFBkn6vXKoHm0Z00E0Z/SkHZYhL",
-	"3xUyZlktNWyyVLY6K5oUuZAccDbTxelVLW+cMvOAUsOcF7mpZ4mLcBr53R3wOwKrcDn6Hcy8PHOdyCoS",
-	"UzrB5oiIKcrJgROW9DvVmNtr0f3Mr97PHQ6bwZwRC2Qvafwg8ALeq3dC4c2w1Lpk/fcgWW5U00BQ/8xZ",
-	"EYzE1IIeuAdZUeJ0uz9pnmrytb2Rrq/5lvQq16zl9OvcVVKwvqUaxkJy4hR5nXWXWMwyxlsqHL17/9u9",
-	"33Kp4NedlmmeWieEzQjNC7k9A2yys/rsWr3FCjnstRjHS5hxwMngl1acSBjy1kC/HOZzMGQeKOkt3nWG",
-	"1dcHonXo84yThanjd4rXWrp6gsJwaFClDiahl1of8NZgc2XKEHue6FkLZbGxQUuH13K39V2UH2uVmvbq",
-	"qt+n7GzKQt2a/q3RQOGlrhJwRhUL2fsO+ZHE5EhMXvJs7TTpbOsxQZ07W9nw+IFAGUnvGghUMr3BRDET",
-	"8hytllgatnGxa7zEfAHiJRKQpt4D9lZSjvXZeqnvmJFgSNOgfvMacDQvuLTcIq2u/20mX5X32t938c4M",
-	"A75L26nhlit+7ZdHo4kkMoWODhwbBWO2VMxvKKTrYPTBMqGmfMxeJd2SeFO/Ogj88y3zstpsbWthJtfX",
-	"+g+TKB+aDj9Q5XDvbI/dbJtp2el8rm+LA/vth9AnzMGwu0axsAeTC7uibQNF7spQsNCm+7pS+xl+ZHoe",
-	"haU+BnL3oBdohrJ98/bUtqu8ZTGQbfzk8FTf/Kd2Yhyg8qm8CbYbAypQSq+g4Quauq/Wy+32547767qR",
-	"QttlktL5m5mal76nDZX/N/BFJuSMYsp6Pn/wZg4gJMmwbDuKMMXCekv9P7mUMp91GVDtiQ1DlAmz2qrD",
-	"WJUa62JLl0ErfdVhMOjU3BBqbWndtO85DwcsGCV0MWwb25obsELCAZtwcMBZmL2aB6l+F4KtHTVKnox8",
-	"ndBoE2X24nNP9+mS46M6D280+7Bb8qWnwdRNBguplqDaCFDV1xI1JvS0WYcO/bF0tBua1NOE/Xou2B40",
-	"ASfbi9CH8aIfpA/UnJ3NRXTF72I2sDB8h0Pj7X7KoDr9Kk4fhg1CFyDkYL+mV+jtbPFuJ8t9O53YChW8",
-	"gGANY1hX+CIQ5MIwhwURvck09V4oHnjRhlPmit1NgxafGh2SefzAwCPlroHBBau3S2ErqnUpTjKdFEzg",
-	"DlIF4CSa3JA0NQfidwRWtStrFRdeOHuz523/wwWv/qFia2TbOPhS4XyM0xS4QHkhEaGSoY9mqY+TEe/Q",
-	"lsAOCIo1yttC4iFHqm3tSAaHz94+WgF+AHHRrLmXsGi4gzH0MfC8gchLEI7p9i9u1oozUCJrb5eb644C",
-	"vSrkknHyT9P89E+uvdKWRJdeu1YGH2KMS7Kgb2hHKW2thXSwKgALsWI86dFVpwGiq6MsV2gD8EO+D4Bh",
-	"hXO1BKRV7zdlt6itN2G7tupzUuhdV2vYLAJKAM05y8xdP5xBRyXU87PWK2uzQ+Th/KWiIdS5AKEbTLbk",
-	"Gvp1FPWK0KvIb0CiTlSS2fWGE+ASdf2qPFuQVcVLkwqCMqAKouyq/OqjsdetyZ4DF8jua7HrlbJlcNnb",
-	"bBt4jm8GzXcv2GofU+iAHzefXIG68Y1h4rJn0UspXnaVdnJetl+FEoXIgSYt/bSvSvja4/q6tn6N01Sf",
-	"QpV9QvrVZD1EdP+gidiAb1+1VjEHpxFSD5/Y25I9b+yX55rNlgC6gC9Cc0xSSFDjqDZCjKN65V6fj/mJ",
-	"3eb3dBQo0GrJBLjbnSvggGJWUAkJsg0pxk1ZDE8C7520DVC2cei9C2FDidj6l95jLpXkNfMQ/dO1O11m",
-	"Lt8tma+WMDlS+nL/vEww/RnSqbVCZr+pa8p0J6t/AmdBbfpBBKsGhxWpLTgrchFqw8UXpqE+ie1cHH+Q",
-	"x+6FmT3rX+vQvKPpGrk3hRnoU9gjwkNUyg6qfR2xsNRSo0REkF8q9G7QfuH+3DMk+1nfiGd5CudaqdzC",
-	"+huhdLd1sb9p9vU9EB4MnKVf2eFxeIQLuA1tI1ls2YqH4gHSEIgZWQJpZO6NRHraDUl0nzs37EYxJCsk",
-	"0u/PbtYHR5g+U3JYa0WX6TNUcCLXl2o929TZpC/cBCF9ntXIaCylzM3EIELnrKX7s1wSujBmnnGJ08jW",
-	"AGUZpglKCQV9J2LNCt26TfHQguNM6EZSCTv9SF8VcglUkhhLMEJ8Xcu0nNtUy7VeCCMb3qFvr+VCzP7z",
-	"r39f61FR+COt7gtrcqgHMvPAKXqVKY9AIMwNByyA1wwk+vYJnPyAPlz++N3Lj1QrOPOw7QKBDM0EIrSj",
-	"tcRLPSbMvHjx8+uP9NmzZz9E6MPV61OkK7vMT9dtE52u0bcXP79GPzx/8X+/M7jA6DpmCVx/pGb313Py",
-	"+foUvX93eaXx8f7V1eu/IBzHkEt03RhCdn2KLmxVhUI452uFpmsbqF1HCKeCIaEQhgW6/ukKL65tvotI",
-	"3TRR/92NE7tGkiFzS0OtYyJlJVaCZeAYAUv9T90sDFLhuqUmp+iV/V/zUFI1J/1Is0JIlALmVC3n5q+V",
-	"CHAh+fU5EgDoegHStKq9Pv1IdePRGKiAKgKbvMqVTT95eno2iSa6+1nZ5XO1Wp1i/fMp44upfVdMf3nz",
-	"+qe/Xf6k36mK4yZXLE0XijVjRiVnqYHZC3fPJ0/Pnn5/8uTJydOn9oSf4pxMzifPTs9On9kCFi1007sn",
-	"U1txPa2uSizM/fzybPdNokwtEdJvuaz1vzf6ryVcrh6ZmnFuKmTe8qCdIaieDM01886Zew9W+9SYa/b0",
-	"7KxjptmwWWYbbbADQ83e/dWUZtqJK+EFSwi98WgqWM0yzNc2NWmpVWg2NySrJgdaLUEomjNuGinghaLN",
-	"xF7RU+spmhsrG6Tzn0G+NTVNI6Hr7XgI+vuSmduSTiUzbuygiLRuWtkeaRleIw5YHyw6DLkkXYkjd/9g",
-	"qhxq2SkX7g6fHp4wvlyMyczV2InxiIQlcsgVThtHrqGdc+IdXcprIJuE2dRcue25VieROZCr9YsfSqPG",
-	"FE9DAh0C/okl61FUibsrWXeyJC/gywb9n4wCwWgs8CpRnoO7xmwcNKfXepJeVxRMBcW5WDLZpc1e60cv",
-	"3ZODZIfFEuSJqUuq47D01G8IxXwdHqU5kg2wkmJwgBwOIn29F3t+jHV+VKwhSuf/b6+uLvvhWC10UjXs",
-	"b9V+ZTc+MabZqPcPHAu9fod6Z1YJr7ps6hgCL3oiUHeca8XdRUFNT7pR0ea30BsLaxcFtZHsHeYEU4mU",
-	"y0ZAvETKyiLtTc8JTRBl2i3vhz/mXZduk+7ySvVQja7HRPcwules1RH1AvfAFOJJokf3uUTZkhVc1zeF",
-	"+kaNatJLFI1F/tdMyMg4nxHKMF8QGtn4M3JX1oUZQGtCTj1MzOtZ0I8djHe7zczX+ik8VjsfavpwZEPv",
-	"WlKMwxKXII23jTcuximn3FyKM8RHOV5HptZB+QQ6W6IPbdtZwvrqHbxgy1fGoZ5d/MgEKwsUNkmmAIIE",
-	"Ebo75WxCbnL+66caHcmCqnhS20I4yTBJywbtSqDLIpCOQMpRaxoXnIObppGCqZHbpNu7IuClPQ+ORYfk",
-	"ALz6kx5lWEWNnXshC2pT2q189yF/rGrHQndsxvVrgQLc+xabK/MHZdy3+BYQduePmn2JFKayK0LYhJnl",
-	"IGaTyjR/e/X+DbqFdRcXeE1AWr3iq6rZxuhZsvCRaFk5xjiyFTIhL8b9M5hLexKs1gu7Q2XdTT+2qBcB",
-	"jeoBefU9o4W0lTfjBw56bNazM5TgtUDfOkv2Xad1s8tM78uWR1+6POArVxEzMvpGQ9076uoEPLS4lh9f",
-	"hsqPAfZNopVo7qqi6lj7kCdYQom4/XT1dkl9M9enFaOpdb8CrJdu/2pY4wK0AsMd/NEuNFOckxM3WKRV",
-	"T5siU/GVZ22rmf9jkULhytlGP2DT5ax7SmlHOGcHwz9Sh8pA9zAB3GZ19EiUN64UdcR/qR0pN91OIKEb",
-	"d+vmOUTYo1LEaLreYJIeojq9r+6cdlq9ki9GlqlRrZ510kaQKuei2VYF1kOr3eetc+qws9ROu3ogkX14",
-	"u+q06gPY1ZGZzxQrPIhQT830CR1CP1LmDpqjCw32Ic3R18k6F7bcRh+s66wdZStkj0biQpowOweKzLGZ",
-	"OADHMDe56+viGA321+DAGEgfRscdwYH5M7lzDIv1iEl/TC9LEz3PdcX4rVB8PGfc/HAHPMX5IPbdWiny",
-	"3wqRnmU8tixEnxS01oYcIknQQU5bZGBAEdP7suyv0zN97Yaxj1dw5k/zH48IJF76RZG6UNSNhMeWQKau",
-	"Cs8lcLRkK5Sy2uGuweAInqw/Er5dc2+/1dGD/Ny03OrOIly4h0Yku99FbDzr7qpzmzWxKCH6+B5JfAtR",
-	"VXNorqUclua9qGKnvU7v3f92SuVF1Xvk65bLqyUggTOI0M0aeR1VRhc57mNwJIkrJ0xsqUP2nvuqbWlj",
-	"qvioubu4hrRmYfBoCTxvePljLbosIXygkktvvPuoKTyPBdpLw7fI5fS+NgbmS9dhvpmNuw8D1BI8Y1XI",
-	"2Qm+45nUjN1txX7U7k/6rx1BEx0j4zmWLmpxFhuDi0bLfB5Q1z189tO3TQ+QAT0CQ7os6M56sbrft/2c",
-	"sTYX9St3WzaH3Y7qudSvUR7x8LE+y/aRui+hEctH9mDahgaP7M7U+WKUI4yGhE/v6yOARz3Q2PjUiOca",
-	"I3D6MXTP+KccjSvc3oHHIDYyE2u7DYR95uu2DNUM43FNQomsI+WC7Qen9+Z/toU+xum3k5X/Z4c9mUNC",
-	"gFLtN5DtOyMz6jFinVFYtcViON4cM8jZlakfXYDjTy0/cnAzMveVgU277HWpuu2NII7VAWJUUzV6vwZj",
-	"qRyqjpZxfdQ33B/wavu4d9pdTGKRPySLoDlkeu/6VvfIqe5I4t+XX9GC6Q6vwr4xrko5ik9xeKXS4lFU",
-	"TfDHcygOoq8egT9RDY0/tjsxKt9V3sQBdJt3i7vbu3hvnvuqXYxq6umY1QC26xObOxK11ks9di2xzal5",
-	"1Hf6f9d3+bFrsdp+Tb+HNrDXbbul/7176CsX/WpE6ajxRV6h68B3Jzuk8X052+CRiqI/m/bowmhHT4wb",
-	"aFTjJYbE9o5bpvfVOL8e8cbO9P5dRRwdKG8POirUja1rjhF4jKNtwl5FfeDkWNHHoVTZw8cftcnSR45A",
-	"xmbBMgbZTe35rf47arjLnv7jt+wYvzuZG9EalJSnA/p61K5J9Za7lsWqQbA9O2W5ycJtC5qWYjN7sF8t",
-	"ujET99OopfnV3MnxzJBhz9bozowaGOsA1InQ9L4aJ7yl4t5NEh0b7XYQ75jmz+65aiTkDfs4HP7bCu+9",
-	"8c297OCTp38MGMJO4ooi26uEpaO+RC19oF4rn77eVia/kLkKo83oKTMvYOd2QFOt27dYM/PIVx1EV9NJ",
-	"Rw2huUPV0Y7oLqxtfpTRsz/E9sixs50LO27k7ByjAYkrwyHTe/3ffiHzjiT+XQXMbZhuj5Yd1sZVKceI",
-	"lEdQKi3ugeXJMYPkw+irhw+RvbHRRw6Qx+W7MjzeQbfZYZijOH+XZu3/en+unjhN9TB7e1pnu5O2dU7Z",
-	"x0Ms3Ni9Nk37wQ6mG7Vreh2TehycQDdr04qDJmX/VQqQ6B6Zpy1NSg/Yar0lj+ANRQt9gTI9Y8l9wv7T",
-	"nYg7sfNGE5kWsi5d9elhsi21FOq+iw1PKI0psIZ/RztX18PrygFvnIDtWi9JBpGZoAfJgZMv9XbG1Ui8",
-	"Xz8pTArgd25RM0BsqlWiheA+0BP8pMj1FoT6f0K9Vr3lsPON8fdGl0Rlpl8vUNUw2wWkm+bcfN/1sjOv",
-	"bVzcsq/fWnegMUa5uhUa2RKnyFU3qOVKl8ovOwiso1kjQjETRrd6w1rtm4Zam2/q2UREmDYnKzur190i",
-	"NY0VNl/6WTcMYkK9wRAvKHIj2ry0p1PaXz59+f8BAAD//w==",
+	"7H3rcts4svCroPRt1c58h7ac25wd55c3M9lN7WSTsp2aH5McGSZbEtYkwAFAK1pXqvZp9sH2SU7hxitI",
+	"kZIoOXPmV2KbBBt970aj+2ESsiRlFKgUk/OHSYo5TkAC1z+9yrhgXP0vAhFykkrC6OR8QuGznIX6j4jN",
+	"kVwCSvEC0C3MGYdJMCHqqV8z4OtJMKE4gcn5xDw/CSYiXEKC1aoJ/vwT0IVcTs5fnJ0FE7lO1ZNCckIX",
+	"ky9fgslrzpLm968k5jJAhIZxJsg9vETPzlCE1wLhBUOrJVCUECHUIn5Y5mrZMiRzxhMsJ+eTCEs4kSRR",
+	"u2iC8yaCJGUSaLj+G6ybgF0gDilgiVZELjVeBE4A3cEaYRqhWxap/4gVcIGw0A/MCRcSqS+iiEQO3iXg",
+	"CHgBcOnDJ+rLLVh8+uKFF+z5WyzDZRPeH6/xwlHwHrggjCLJULjEdAGtsMxPzHItQHz33AfDTyQhUj3p",
+	"o0es/1heL4I5zmI5OX96FqjFSZIlk/MniksSQu1P+XcIlbAArj90DRRT+SZq7vZNhL6RQGf/+de/v0WM",
+	"IxFnOYOkWC4LeKReY6bpweHXjHCIJueSZzBoz9fMg3IaBQg+55xL2aoPx0o2nF+/KOBFyqgALc7vObuN",
+	"QctTyKgEqumB0zQmIVbgTVPzxH/9QyhYH0of/AOH+eR88v+mhb6Ymr+KqVtXf7G2W86ZIYt9WK11kRIr",
+	"PSlnKXBJDHw4jtkKohlnmTS/qS52qX+P5JIILVIJXqMQx/FLBEkq1ygBTAXCcaxwKCHRS9SQkmMJc47X",
+	"6mfD7IrWZbwSKr97PmkyWDAJOWAJ0QzLvoQIJvA5JRzEoHeWxNDHo/q0MgEaOdEVEHKQvkXMrhq/jrGQ",
+	"s0wM3IVhRc9yKYd7wjIxu8cxiWYZlSRugv5B/drwegG0tRn6NwoqxJnUvIhWjN+JSdATtpSzf0AoZy0b",
+	"5nDP7gZuV0My8B0hscw03wFVKuqXCQ4luVfPGh4wGkUDM/nkWcBq4V68+KWsnH6ZaG1VwoMlmOWkHLag",
+	"LmfFRyvMXUDHbtWSCjojua/0Q8Pl9+84AaF4ljtBxhLBZyJkpwSX7ZvHS9Dm4Y15+Enp77mAbyN8jtVL",
+	"33a2J/95IxdWd3+9BGTsyh8FYnEEQiL7fN0AbDQsZbJrUNuJ9R4vwBLn3Xxy/ssGVa6e/hLUKRthqa1A",
+	"TpOuNax6b6jaGtx6zSbcn0qQW5/ldy6rvQb3wGf2gx5Gw3dgfEv9yBrhFV4Xn79lLAZMNT1aeOZSa74m",
+	"6tk98BinMwEho5Go+Gl/+u75WdlVe/ri+6dnFXftzKvBWkD4mcjllTFrvZk3Z7w63EAjiGaAeezz2ecS",
+	"OMK54TlHWdVQsThyxsra29xGWeO1YlkcoSW+B221IHqJiET6q8q/623ERL7hmtFfshVFjIb+qKQsVXaJ",
+	"FrmSUklAk7AhhwioJDhuM6BRxvWWZ8a69fCTQLl+s5BFfp9Bxz2z27WE/kumnN0TFYv4nRDzx1nCIoi9",
+	"jwjlPG1t0TeY3xy4BihBDb8lU1xCUgW8KsLr2PJq+ywi8kcquc+xDqX1KeAzTtJYK66UzO5gfWqcEd/O",
+	"cSgZb+MH88c7Qrv+3OowDiFAGBNQsVjq50uQ2DibOIqI2iaO35c2b2K2BraWWHjC4au/Xpw8ffEdUnrO",
+	"hBmgEKrdbSX36i2nAxh1+Y4ALeGz14GEXzMQHT6pYBkPYePfW7Es4NdtHEX1mqZBhYwlglfoFzj2qUNU",
+	"3UFlu2Wq5TSyWG9l3iN4KoXM7OKtZHJ5JdcxlN3+W8Bc64Iie8IoeF3+V1jimC3eOrVV3dBtRmI5I9ST",
+	"SbgHvrYupWJNbcMyCYZDiUCWfHW7v0XIy6iEz3K2IjRiK58uVM8IOUs5CWFzukA9lAenhUpiKVBMpotU",
+	"njxnJ8pvGBiF7mgdII4H7aAl/mq1ApYeNWwGBYl9olHmjrbAq0mfLqfL63f6fd7+2LCg1chQC2Sqfm2K",
+	"pQSuOPl/fsEn/zw7+f6T/ffk0///Q0uQXyNifQednnNvg72JDofXVBUdsYOueqUl/x39AUv8PsbUF8Ur",
+	"f3hWSZ7RLLk1nKOWnqXqxTarFZP7sniWtA6HeSYg2rTVS/UYjr27Kj5tP+SllN7jVe631WRlsO5LEiKH",
+	"eo0FsKI/jRu08WQrHXqrpkC9gsznTLyrYxEi/V50dhsTsRyaDdvZW+FwT1xuqwr+W5P5sIGXPk6yMHJt",
+	"2Az/gXHC8sOJHsQTMVsplyTxhMmvOUuQoS6SDCnEIkaLRCSjEOiYC+E4biK0kAnJJI67aRIySiGUOvu3",
+	"wTkr+LPGe5vcr9ikGQ00VQ70SkkeknhUQCaXM+u4eN139XfhXJ5uD8v5Rl+CyS0WMMt4XLX6SylTcT6d",
+	"4pScGg/gNGTJ9P6JNxgY7rkoxM8UV7NMVtXajkn9Uky2afkWmSFRvPndXv5OlfUMGgOUECE5jgP0n3/9",
+	"GzGOwkxIffDZknmY+c8cflLiEC4xx6EELqqnDi/LyXwiBcRzpHxPUDHUgtwDRbc4vJuMkOu2/lTJjucc",
+	"VuHRoMLQ1c16WaSNtk2KDcidFwLXmj+vil09KziGGFYJ/TfKVhQ5fAqj9FSgayhOOGIrWs1Pv/BC5he7",
+	"PDf43dnGzGCHeOXLPNPrbFzII2VDl9j+OGAsV7hIFZYWfn72/Xe9jgtKoHWz6hE83cIu7eLnlnbgP0U4",
+	"tqxdIAorhKOIg1DqEiJR1qR4gQkNkGDGn6NM146EmCIBNEIYCcmUR2Qfh1jAagm6+OZ36ewnnYNEqCEj",
+	"XRGUIarfdTJp174Z71tYWne6VgphfWnr7hOJIgYCUWZd/7UuB+iTpU+ZEY8ez7Z5MXQ2j8liKXsuE+NF",
+	"f4fcuBoUlBuPXASRb3qJhc8j1+UNAoAOjHCK+KRPbJEyFmsJEIPeyGjI6JzwBPo6sdseW1QSkjY8EJKl",
+	"qY5DYiakNx9pMop9N5UJvICZXqzfCyWvr9tSaR/P8GfZzXLSVTsvqdDc7b9E1FyWig2WpLHMxVXS+shW",
+	"2fWnLuXwExGe47ZBBrEzHWAEYzaIdesOQW2JoM2uBpMfIAZp2Ha3pIpXkzTJ74WBhZLxV0sI75pwwGcV",
+	"8WLp56+OWIrdteSs2EpshVTjZTEV9+g1ggps7Ru7hJRx3wmt2nD/XFIZSx628W+3tgcNvP2uH+A4xtyj",
+	"yD9cocj8DaXAUULi2BSW3gEV6Bv1O3tWhOaMq2dm9udvA5SlSvl/jyIISYJjgzmXKzg7ffKi6uE88zk4",
+	"rwnEkSk9bCByTj7785YsxM1TUuV1nVbPUUoVISCE9Y+7WTlfu3jHh9C3mOIFJECltzzy0IWHfYsJW4Vq",
+	"u6K7zR72JTPO9Y7Fdh0pBQ1Fs3BuQ4RfoV9bkH/AOqH+uPRrL/3+xo0ePkSsyskOUWJloW0qjuqQ1Lc1",
+	"dkHPWx+DJbYgoq/8uoS9E6JM6CxZku9NuUheTzEB5XGLJUn7W6a3+Ttef6bVQKfAsWS8h92y2fGyPOdv",
+	"V2H28rb++56071BStKvSAWpR0a/tlGbXlKtb2+2trjF7Z0MNmluVpENc5W7L8w7VWAslGUeYIhyGLKM6",
+	"mrwFlOAI0DeOFb6t+hH+rE+KhVgxHu3jC43z6bN9qmxHjnadrRF+BGUN+TnZtlraQu7N422NsA2I0gqq",
+	"8bW9yKe+dtRSnmj9ma5lzP0me7ydh+uzPiFV+VqTvfxUFV8LgRct/vKk0BQmtOmb4ed1g6uItlHMm+td",
+	"W36tQYv8seLB64+CSUbvKFvRfm99MA/nL+9qC+pFrV2lT1VAczwOMRidBVAVLqxr6oxG6Hadn2vpck4N",
+	"WMe9C389VINvum9q7FZAtWWVkxLmTMLMbxnf6ssBvkpBZcPkEixmJGN9ELIDA9brHlq4qaMk60i1WDsX",
+	"YVm4vfZsN4Q2UPTO+iJlFhsoPVzXv9ic6UvEOMrNSCFJ6oc544hR6MM27p2xREiQqN8rV+rBuhEddP1K",
+	"f8pB6ePSd5kMWVLJxZu0oC2HCyZZKiQHnMz0bYCieDqMmXlAqWHOs9QUEIWZP2//7h74PYGVv/7/Hmal",
+	"xH6VyCr0VTrBJuWIqYJKgRMW9TtGmtt7+v3Mr97PPfabwZQRC2Qvafwg8ALeq3d88eSwswzJ+u9BstSo",
+	"poGg/oWzzBv6qgVL4O5lRYnjzf6kearO17ZFgr53ntMrX7NyiFLlrpyC1S1VMOaTE6fIq6y7xGKWMN5S",
+	"UlpqRLHZ+82X8n/dRHqmCNOjIzPO7YX5jdqNGhmsnfdLFAPWKe+Mo4jM56AWLNVVDQ4X6xbUgmgA8G7S",
+	"qdJ6LURE2IzQNJObzxVMzl9XRKi3WCaHvRbicAkzDjga/NKKEwlD3hoYfMB8DoaXB6qzlhAiwerrA9E6",
+	"9HnGycLcDnHWxZrzatrLiKHXbgwmYenAZsBbg22yKW7teU5szbDFRoOWDq/5bqu7yD/WKjXtNXu/Tdlp",
+	"ykLtlnWtbclLXXviPAcsZO9LrwcSkwMxec6zlTPKjbq7xp2tbHj4aCdPF2wb7RQy3WCikAl5jlZLLA3b",
+	"uABd2cQFiJdIQByXHrB33VKsKzZyfceMBEMce/Vbqe1N/dpUy93k4lJpM6WvXPT+DlrpJNrjoLWdRW+4",
+	"ONp+JTmYSCJj6Oh703BLbAFiuY2X7ZiQxphQU5RoLyhvyC6qvzoIyqem5mW12crW/EyuG2Ls5/hl6CHL",
+	"nurRe6e07GbbTMtWp759m4PYbx9DnzAHw/YaxcLuzaBsi7YGitxFNG/5VvcluPbKkMB0GvNLfQjk/qjX",
+	"soayff1O3qYL4nmJmW235vBU3fyndmLsoZ4uv1+4HQMqUHKvoOYLmmrC1pYJ9s8dXRF0e462K0q58zcz",
+	"lVR9j1QK/2/gi0zIGcWU9Xx+7y1CQEiSYNl23mJK0PWW+n9yKWU66zKg2hMbhigTZrXVHLIi/9fFli5N",
+	"mPuqw2DQ+cch1NrQMG3XwywOWDBK6GLYNja1zGCZhD22duGAEz971U+Ly70tNvZpyXkyKOuEWnM2s5cy",
+	"93QfoTk+qvJwo4WM3VJZempMXWcwn2rxqg0PVctaosKEJW3WoUN/yB3tmiYtacJ+nTxsZyOPk12K0Ifx",
+	"YjlIH6g5O1vW6DryxWzgdYMtTsY3+ymDbn8UcfowbBC6ACEH+zW9Qm9ni7c7Pu/bP8fWPeEFeCtj/bqi",
+	"LAJeLvRzmBfRTaapdtgpgRc0nDJ3hcK0/SlTo0MyDx8YlEi5bWBwyapNeNiKal2Ko0QnBSO4h1gBOAkm",
+	"tySOzan/PYFV5SJkwYWXzt7s2ENif8Fr+eS0ZzHczyqcD3EcAxcozSQiVDL00Sz1cTLizewc2AFBsUZ5",
+	"W0g85Ny4rcnN4PC5tI9WgI8gLpo1dxIWDbc3hj4EnhuIvALhmG73knmtOD2F17ZngblEK9BFJpeMk3+a",
+	"do5/dk27NiS69NqVyxU+xrgiC/qG7lLcWi4/3XDq2FIOmq/QBuCHdP/Vt9dLQFr1/jHvQbZDpe0IB6dF",
+	"DWa9OCoCNOcsMZdOcQIdFWLPz1rvTs72kborLxUMIeh7FpPQc3+IpT6JeDNHlMkAubNCgRJ851LtQlf4",
+	"2CJn4e8hW7kypj7RDtklCN0rtiVx0q+xcOmeRhHGDsg6ikLNdL3htFFO1H51uS1kLIK/SQFBHh16UXad",
+	"f/XROB+tmas9lzTv6n5Ua5vzSLm3D2Lg2Xg5oVXr1RTSDqoz0FV13osGI91fMAe5tpav1Dz7/5CW3cQS",
+	"bWrMhBu970MMV137VkQG4PbtHt6rNd+9ZKtdPFsH/LjHQwWojW8Mo9OOhXo5Xe0q7eS8ar8vKzKR6n7l",
+	"3jD4OoevPU1XlfFXOI71oXLeTKpfHekxknVHPVfxhOpF/y1TBxEg9fCJvVLfs61LXqZQ7xuji44DNMck",
+	"hgjVKi8CxDiqVhv3+Vj5nKb+PZ3UEWi1ZAJcC4AVcEDa8ECEbNeicTOQw890dj6D8VC2VsOyDWF95yrV",
+	"L73HXA8qqKcV+5++bNXxIn83Z75K/vNApxG7p1m9pxk+nVq5fFHu/B0z3e7wn8CZV5t+EN5K52E1pwvO",
+	"slT4ejXyhZksQ0I7XK485WT7YvKeNftVaN7ReI3cm8JMxcvsif8+qvsH1euPWAxvqZEjwssvBXobtF+4",
+	"Xw+435wCS2M410rlDtZ/FEp3W98ujx6+oYzCt9qd1wNh9Pwb87V948it6rqltHsjJaJ6XIq2mWe2Qq2E",
+	"/gGS4olCWARxYO7BBXqcHIl0o1Q3JUgxK8ukwdbsdh3oXIjCpFN1JjrSxsxe5ilNM1ujJY7sfaj9Ilof",
+	"O+c0bEOzaXCXcSLXV2o9O03AZDjdaD+dy6klPZdSpmaUH6Fz1jJ2QC4JXRjXgXGJ48CWCSaJQlJMKGhs",
+	"rVmme4YqvlxwnAjdwTBipx/pRSaXQCUJsQSjGG4qydhzm429MSkoZJMm6JsbuRCz//zr3zd6hiP+SItG",
+	"FZqM6oHEPHCKLhKduUKYG85ZAK8YXfTNEzj5Hn24+uHblx+pVprmYdt+CBmaCURoR0+jl3p+p3nx8vWr",
+	"j/TZs2ffB+jD9atTpIs/zZ9u2kYt3qBvLl+/Qt8/f/Hf3xpcYHQTsghuPlKz+5s5+Xxzit6/u7rW+Hh/",
+	"cf3qryp6h1Sim9p00JtTdGkLrxTCOV8rNN3Y9MdNgHAsGBIKYVigmx+v8eLGpsSJ1N169e/dnM8bJJll",
+	"cLWOyT8pcRQsAccIWOofdZdKiIVr0x2dogv7X/NQVHTF/kiTTOjkLqdqOTcYNUeAS3TdnCMBgG4WIM31",
+	"nJvTj1R3vA6BCiiiuslFqvyEk6enZ5Ngottu5u2lV6vVKdZ/PmV8MbXviulPb179+PerH/U7Rf3s5JrF",
+	"8UKxZsio5Cw2MJeSSOeTp2dPvzt58uTk6VNbBERxSibnk2enZ6fPbI2bFrrp/ZOpvZQxLa6MLUxjmLz8",
+	"402kzDcRstzrX9uU0kzelhC8eGRq5qyqMHzDg3a4r3rSN3C0VIrSe+Lpp9rA0adnZx3DRocNGW3MX/BM",
+	"G333N1O9bUeS+RfMISzNLVUBcJJgvrYpOEutTLO5IVkx0tdqCUKVMTAdfPBC0WZiryqr9RTNjeX20vkv",
+	"IN+asseR0PV2PAT9vGTm1rhTyYwb+ymMiVzZ5pwJXiMOWNceOAy51HcJR9NykjK1fSSr2DJS767oFVXk",
+	"f2bRem8Yq90A/FI1u5Jn8KVBr+eezIfRe3vA81/IPWgLqnuqY8rkEjhy2Hqpr2UbA6v/YFErEJgml20Y",
+	"dwc9UxUWyU5N5G6P6zlJ42uiMdVHMWFqPLHAsnSKZu1f4HrXulDM0SW/m9ckTNNWtIiFzkZXRsMMpVFt",
+	"oLkhwf5lyzPEqJd8PRkFgtFY4CJSvpproGFcYmdJepJel3lNBcWpWDLZZT9e6Uev3JODZIeFEuSJKRat",
+	"4jCPqW4JxXztnyo+ktW1kmJwgBwO7BFYyXO07qaKCkUepv394vqqH47VQifFbJ5W7Zc33hVjGupqq+Cx",
+	"0FseRuMcGcKLhto6asOLngjUzWVbcXeZUdN+dlS0lbvljoW1y4zanMM95gRTiZSTTEC8RMqvQTp+mRMa",
+	"IWWczdllD/yxUqOONunOm3kM1eivOUv6GN1r1ur6l1IsBTFyVE4iPU3YpTuXLOO66NTXInJUk56jaCzy",
+	"v2JCBsbdD1CC+YLQwEb8QZEE0rP4TZCv54aWuuX0YwcTT2wy85VOPo/VzvvaDR3Y0LtmSOOwxBVIE9/g",
+	"xm1lFQaZm8q2dCrF68DUOSifQOendPFJO0s4F76dF2xN4TjUs4sfmGB5oVWTZAogiBCh21POpkAn5798",
+	"qtCRLKiK4LUthJMEkzifxaIEOi1izdZAylFrWuoNE+kO+X66vcs8XpongvxRn8Pvzqs/6qnFRZzeuRey",
+	"oCZL3maQKrWFI2r1ynf2LMYtzPDzEkwELbmK2XQJ5BoplKAsdefTTdQFHTL6IX2sKtpCd2ghL9d/eqj6",
+	"FpueL3ul61t8Bwi7E3ct6kQKU18XIGxCcndkZo8ZzO8u3r9Bd7DukphSq67WCOK6aIk1eg7XXwSQV9gx",
+	"jmxVpM/jcz96M71PvOXmftcxr7XsxxbVws9RvcVSRdto4X/h+ZWDLD1N9NkZivBaVLtDezyBQqm0FIaa",
+	"Sd9F5SaOOeBorSt3FqDYm0IpV23tmAmZ1yzTxzyn5WunJR/zOi8RfIyaq1KVe2D95Sn/3LsW66W3KmrK",
+	"qa5NTFVVWdOHvNvlly6Ln3PDyDI5mjy+o67cqoQW1wjty1AuN8C+iTR/p664tIq1D2m0PzHarP7fzPUB",
+	"7cgSZwppewncV8Mal6CtIu7gj3ahmeKUnLghfq3G39xWEV/5sYnexKhWU+HKOVzljIm+F7OjlHbkU8zO",
+	"HqutM9Adx9Y1r1mNRHlj56gj/ktt5dwkaYGEHpKjWwoSYatDEKPxusEkPUR1+lB04ui0ejlfjCxTo1o9",
+	"6/mPIFXO77cNnKzbX+lyUuXUYeUjnXZ1TyJ7fLvqtOoR7OrIzGeqH0pCvbOsTs0AN50SfaQ867Uylxrs",
+	"fVqZr5MjLm3hoC4R0tlwylbIHjmGmTShTQoUmeNosQeOYW747SPnmPpE8DtdNWxCeBbnw731cYMkCZyi",
+	"S7U1QheI2BHhCKgdHF56wap/jQfCqKtKxlKPnDtH+qbXDDCP1+pBigReC5RRSexIFJ0t0IkElsWRGSm9",
+	"YvwOPKkDDdJX4U4ZSI+jcQ/gTul6MSNnWA+XF7bZheMOQ1B+pxgsvxLA7oHHOB0kdRsLx34vGOtZR2mr",
+	"xPTBYWup2D5SFh3ktDVHBhQxfcjrrjv9ZFsmOWbFr/5CnhweiwgkXJar0nWlvpk9TxG2BDKFrXgugaMl",
+	"W6GYVWo9DAZH8KuLXg9dBmfzVb0e5OemLWp3TuPSPTQi2cudXsdzStz1iPqlBBQRXc2DJL6DoEikm7uG",
+	"+6V5L6qYAi0xfXD/7ZTKy6I/3Nctl9dLQEJfYbtdo1LXu9FFjpcxOJLE5aPONlwEKT33VdvSYiPjZxLD",
+	"CtLqNzNGSycWW3y0Ndg5hEeqwC4wNG5CscQC7XdzNsjl9KEyj/BLV23PD/r3uzBAJd00VsGshjIa0aQm",
+	"7H4j9oN2f7L82gE00SHyr2PpohZnsTZBc7Q87B513fFzsWXbdIR87AEY0uVkt9aLxQXrzaeeb/Nnv/7D",
+	"z8pexvdcqvfYD3gUWtnnY3VfKkAex4OpgHCw89EaX4xySlqT8OlD8YvRz2EanxrxOGYETj+E7hn/cKbW",
+	"Q6N0TjOIjXRvww0Gwj7zdVsGvYkDmIQcWXsuX/MeQL1bUeC25W+UECoQjiLbZwjdrk0HoepdCePoEu7K",
+	"UV9q1YMwddWKUWQLF8UpuqD5/WhTYa+bcBc1qligFcRxgFY6KZuYUfVFqeuc8aLJyGrJ9FkZZRSah1IX",
+	"UWQbbT5Wc6ahO5Idsy1Im5x7Ee3n6slFFDUpVVByYLmdlYLpg/nPpnjcRKLbkv83FYsnDgke9dHel8S+",
+	"M7L2PEQAPor+bHFjHG+OGXnvSacdP+p2BvQIEffI3JdH2+2y16XqNreHOlRfqFH9p9G7OBn3yaHqYMcA",
+	"j7oLyxHbr4zbd8UFyhb5Q1JbmkOmD27gTY9E/5Yk/m35FS2Y7vAq7BvjqpSD+BT7VyotHkUxPWs8h2Iv",
+	"+uoR+BPGoBzDnRiV7wpvYg+6rdRppNu7eG+e+6pdDL2H0RtF2l6QbO5I1FrE99i1xCan5lH3nflN95vB",
+	"rpl7eyuZHtrA3hXulv737qGvXPT1LsaPL9ICXePkZ33S+D4f3/NIRVGDdyxhtLOSxg00iglKQ2J7xy3T",
+	"h2IOeI94Y2t6/6Yijg6UtwcdBerG1jWHCDzG0TZ+r6I6qX6s6GNfquz48Uduco4QgYzNgnkMsp3aKw8V",
+	"6rhYkE8PGr9V0vgdNPVUkbZ+Sk8H9FOqXDnsLXcti7FMhiyB3t2Z3tnnWxc0bS9nttqkWLQxJfbTqPdF",
+	"ioH145khw56t0Z0ZajTWZRAnQtMH+79Nl7PcLP3x0f4DSEzGzbvZPReNkEpjxfaH/7bbIA7ffe3gk6d/",
+	"8hjCTuKKLNmprqqj6Ektvc+uXl9nt5+fyFyF0WbIpZkitHXHrKnW7RusmXnkqw6i9R7GD6G5Q9XBjugu",
+	"rW1+lNGzBu44sbPBy8iRs3OMBiSuDIdMH/S//ULmLUn8mwqY2zDdHi07rI2rUg4RKY+gVFrcA8uTYwbJ",
+	"+9FXxw+RrUE5QoA8Lt/l4fEWus2O3R7F+bsya//u/bki9zhGoRtLnndXbetCtIuHmLkBv22a9oMdgTvq",
+	"ZI8qJvXgWYFu16Y/DI3y5rEUINK9iU9bmkPvcRxISx7BjVht+QI1U1TdJ+yP7kTciV1pYKHpO+bSVZ+O",
+	"k22ppFB3XWx4QmlMgTX8O9q5uh5pm4995QTsZBVJEgjMPF6I9px8qbaRLwbl/vJJYVIAv3eLmrGiU60S",
+	"LQQPnrkVJ1mqtyDU/wkttUh38y4aMmrbxQd5pl8vUNQw2wVs0rX5vmv3aF5r3Ca0r99Zd6A2trC4qhzY",
+	"EqfAVTeo5XKXqlx24FlHs0aAQiaMbi2NhbdvGmo139Tz84gwvXdWduqCu9psun00X3qtu1gxAfqWAc8o",
+	"coNbS2lPp7S/fPryvwEAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
