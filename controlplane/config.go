@@ -44,6 +44,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		}
 		cfg.Migrate = migrate
 	}
+	switch v := getenv("TOLLGATE_SIGNUP"); v {
+	case "", "open":
+	case "closed":
+		cfg.SignUpClosed = true
+	default:
+		errs = append(errs, fmt.Errorf("TOLLGATE_SIGNUP is %q: it must be open or closed", v))
+	}
 	duration := func(name string, otherwise time.Duration) time.Duration {
 		d, err := time.ParseDuration(cmp.Or(getenv(name), otherwise.String()))
 		if err != nil || d < 0 {

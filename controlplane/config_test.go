@@ -42,7 +42,7 @@ func TestBadValuesAreNamedAndSecretsAreNot(t *testing.T) {
 	for name, bad := range map[string]string{
 		"TOLLGATE_DATABASE_URL": "mysql://u:hunter2@x", "TOLLGATE_API_ADDR": "nowhere", "TOLLGATE_OPS_ADDR": "9090", "TOLLGATE_ADMIN_EMAIL": "a@b.c", "TOLLGATE_ADMIN_PASSWORD": "hunter2",
 		"TOLLGATE_MANAGEMENT_KEY": "tgm_hunter2", "TOLLGATE_ALLOWED_NETWORKS": "10.0.0.0/99", "TOLLGATE_MIGRATE": "perhaps",
-		"TOLLGATE_TRUSTED_PROXIES": "everybody", "TOLLGATE_PORTAL_KEY": "hunter2", "TOLLGATE_DRAIN_DELAY": "5", "TOLLGATE_DRAIN_TIME": "-1s",
+		"TOLLGATE_TRUSTED_PROXIES": "everybody", "TOLLGATE_PORTAL_KEY": "hunter2", "TOLLGATE_SIGNUP": "perhaps", "TOLLGATE_DRAIN_DELAY": "5", "TOLLGATE_DRAIN_TIME": "-1s",
 	} {
 		m := map[string]string{}
 		for k, v := range good {

@@ -87,6 +87,10 @@ type Config struct {
 	// visitors' addresses is believed wherever it stands.
 	PortalKey string
 
+	// SignUpClosed leaves making tenants and accounts to operators:
+	// TOLLGATE_SIGNUP.
+	SignUpClosed bool
+
 	// AdminEmail and AdminPassword name an operator that must exist.
 	AdminEmail, AdminPassword string
 	// ManagementKey is an operator's key that must work, "tgm_…".
@@ -275,25 +279,24 @@ func (p *program) join() (err error) {
 	p.api, err = httpapi.New(httpapi.Config{
 		Logger: p.log, Metrics: p.registry, ServeMetrics: p.cfg.OpsAddr == "",
 		Access: p.db, Idempotency: idempotency.New(p.db, box), CursorKey: p.key.Derive("cursors"), Now: now,
-		TrustedProxies: p.cfg.TrustedProxies, PortalKey: p.cfg.PortalKey,
+		TrustedProxies: p.cfg.TrustedProxies, PortalKey: p.cfg.PortalKey, SignUpClosed: p.cfg.SignUpClosed,
 	}, httpapi.Services{
 		Signups:        signup.NewService(p.db, passwords, sessions, keys),
 		Sessions:       sessions,
 		Tenants:        tenant.NewService(p.db),
 		Projects:       project.NewService(p.db),
-		Members:        member.NewService(p.db),
+		Members:        member.NewService(p.db, passwords, !p.cfg.SignUpClosed),
 		APIKeys:        keys,
 		ManagementKeys: managementkey.NewService(p.db, now),
 		Audit:          audit.NewService(p.db),
-		// Plain http is for networks that the operator has opened.
-		Credentials: credential.NewService(p.db, box, p.dataPlane, len(p.cfg.AllowedNetworks) > 0),
-		Catalog:     p.catalog,
-		Routes:      route.NewService(p.db),
-		Rollout:     p.db,
-		Snapshots:   snapshots,
-		Usage:       usage.NewService(p.db, now),
-		Prices:      p.db,
-		Doctor:      p.db,
+		Credentials:    credential.NewService(p.db, box, p.dataPlane, p.cfg.AllowedNetworks),
+		Catalog:        p.catalog,
+		Routes:         route.NewService(p.db),
+		Rollout:        p.db,
+		Snapshots:      snapshots,
+		Usage:          usage.NewService(p.db, now),
+		Prices:         p.db,
+		Doctor:         p.db,
 	})
 	return err
 }

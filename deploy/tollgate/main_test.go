@@ -232,7 +232,7 @@ func TestStartPage(t *testing.T) {
 	if strings.Contains(plain, "\x1b") {
 		t.Error("colour without a terminal")
 	}
-	for _, want := range []string{i.GatewayURL + "/v1/chat/completions", i.PortalURL, i.APIKey, i.DemoEmail, i.DemoPassword, i.AdminPassword, "/data/up.env"} {
+	for _, want := range []string{i.GatewayURL + "/v1/chat/completions", i.PortalURL, i.APIKey, i.DemoEmail, i.DemoPassword, i.AdminPassword, "set -a; . /data/up.env; set +a", "management key", i.APIURL + "/v1/openapi.json"} {
 		if !strings.Contains(plain, want) {
 			t.Errorf("the page lacks %q", want)
 		}

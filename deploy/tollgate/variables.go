@@ -60,6 +60,7 @@ func keyVariables() []variable {
 func limitVariables() []variable {
 	return []variable{
 		{"TOLLGATE_MIGRATE", "controlplane", "false", "true brings the schema up to date at the start"},
+		{"TOLLGATE_SIGNUP", "up controlplane", "open", "open, or closed: operators alone make tenants and accounts"},
 		{"TOLLGATE_LOG_LEVEL", "up controlplane dataplane portal", "info", "debug, info, warn or error"},
 		{"TOLLGATE_DRAIN_DELAY", "controlplane dataplane", "5s", "how long calls are taken after readiness went off"},
 		{"TOLLGATE_DRAIN_TIME", "controlplane dataplane", "10s; 30s", "how long calls in flight may take after that"},

@@ -67,6 +67,7 @@ var (
 	Forbidden           = def("forbidden", 403, typePermission, "Your role does not allow this.", "Ask an owner or admin of the tenant.", false)
 	CSRF                = def("csrf_failed", 403, typePermission, "The form was not sent from this site, or it is too old.", "Reload the page and send the form again.", false)
 	OperatorOnly        = def("operator_only", 403, typePermission, "This is for operators alone.", "Use an operator's session or management key.", false)
+	SignUpClosed        = def("signup_closed", 403, typePermission, "Sign-up is closed here.", "Ask the operator to make a tenant for you, or an owner to add you to one.", false)
 	Conflict            = def("conflict", 409, typeInvalid, "This clashes with something that exists.", "The message says what to do instead.", false)
 	AlreadyExists       = def("already_exists", 409, typeInvalid, "Something with this name exists.", "Choose another name.", false)
 	LastOwner           = def("last_owner", 409, typeInvalid, "This is the last owner of the tenant.", "Make somebody else an owner first.", false)

@@ -1,6 +1,7 @@
-// Package network owns lists of networks as operators write them, and the
-// answer to who a request came from when proxies stand in between. It must not
-// know what the lists are for, nor HTTP beyond two headers.
+// Package network owns lists of networks as operators write them, which
+// addresses are none of the public internet, and the answer to who a request
+// came from when proxies stand in between. It must not know what the lists are
+// for, nor HTTP beyond two headers.
 package network
 
 import (

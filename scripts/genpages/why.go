@@ -62,6 +62,7 @@ var why = map[string]explanation{
 	"session_expired":         {controlPlane, "Sessions end after a time, when you sign out, and when the password changes."},
 	"forbidden":               {controlPlane, "You are signed in and the thing exists, but your role in this tenant does not include this operation. The [table of roles](../security.md#roles) says which does."},
 	"operator_only":           {controlPlane, "The operation belongs to whoever runs Tollgate: it reaches across tenants, or decides about one from outside. No role in a tenant includes it."},
+	"signup_closed":           {controlPlane, "The operator has set `TOLLGATE_SIGNUP` to `closed`: tenants and accounts are made by operators, and owners add people who have an account."},
 	"csrf_failed":             {controlPlane, "The form did not carry the secret that the page gave it. Another site may have sent it, or the page was open since before the last sign-in."},
 	"last_owner":              {controlPlane, "A tenant without an owner could not be managed by anybody in it, so its last owner can neither leave nor take another role."},
 	"conflict":                {controlPlane, "The change would contradict something that is already there. The message says what."},

@@ -90,7 +90,8 @@ type Store interface {
 	APIKeys(ctx context.Context, tenantID, before string, limit int) ([]Key, error)
 	APIKey(ctx context.Context, tenantID, keyID string) (Key, error)
 	// CreateAPIKey inserts a key, in the tenant's oldest project when it names
-	// none, unless the tenant has most keys that work.
+	// none, unless the tenant has most keys that work. The routes that the key may
+	// call must exist; so must those that an update adds.
 	CreateAPIKey(ctx context.Context, tenantID string, by change.Actor, k Key, most int) (Key, int64, error)
 	UpdateAPIKey(ctx context.Context, tenantID string, by change.Actor, keyID string, match int64, edit func(*Key) (change.Record, error)) (Key, int64, error)
 }
@@ -148,16 +149,31 @@ func (s *Service) Update(ctx context.Context, tenantID string, by change.Actor, 
 	})
 }
 
+// Rotation is what a rotation gives.
+type Rotation struct {
+	Key Key
+	// Secret is the new one, nowhere else.
+	Secret string
+	// EndedEarly is until when the old secret of an earlier rotation would have
+	// worked, had this one not ended it; zero when it ended none.
+	EndedEarly time.Time
+	ChangeID   int64
+}
+
 // Rotate gives a key a new secret. The old one works on for the overlap; the
 // one before that ends now.
-func (s *Service) Rotate(ctx context.Context, tenantID string, by change.Actor, keyID string, overlap time.Duration) (Key, string, int64, error) {
+func (s *Service) Rotate(ctx context.Context, tenantID string, by change.Actor, keyID string, overlap time.Duration) (Rotation, error) {
 	secret := secretkey.New(secretkey.API)
+	var endedEarly time.Time
 	k, changeID, err := s.UpdateAPIKey(ctx, tenantID, by, keyID, 0, func(k *Key) (change.Record, error) {
 		if !k.RevokedAt.IsZero() {
 			return change.Record{}, revoked()
 		}
 		now := s.now().UTC().Truncate(time.Second)
 		ended := len(k.PreviousSHA256) > 0 && k.PreviousValidUntil.After(now)
+		if ended {
+			endedEarly = k.PreviousValidUntil
+		}
 		if k.PreviousSHA256, k.PreviousValidUntil = nil, (time.Time{}); overlap > 0 {
 			k.PreviousSHA256, k.PreviousValidUntil = k.SecretSHA256, now.Add(overlap)
 		}
@@ -169,7 +185,7 @@ func (s *Service) Rotate(ctx context.Context, tenantID string, by change.Actor, 
 		}
 		return rec, err
 	})
-	return k, secret, changeID, err
+	return Rotation{k, secret, endedEarly, changeID}, err
 }
 
 // Revoke refuses a key from now on, for good; data planes are told at once.

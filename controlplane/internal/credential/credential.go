@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/tollgate/tollgate/proto/configcheck"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
+	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
@@ -77,14 +79,14 @@ type Service struct {
 	Store
 	vault     Vault
 	transport Transport
-	allowHTTP bool
+	allowed   network.List
 }
 
-// NewService keeps secrets in vault and seals them to transport. Plain http
-// addresses are refused unless allowHTTP, which is for operators who allow
-// networks of their own.
-func NewService(s Store, v Vault, t Transport, allowHTTP bool) *Service {
-	return &Service{Store: s, vault: v, transport: t, allowHTTP: allowHTTP}
+// NewService keeps secrets in vault and seals them to transport. Addresses
+// that are none of the public internet, and plain http, are for the networks
+// that the operator has allowed.
+func NewService(s Store, v Vault, t Transport, allowed network.List) *Service {
+	return &Service{Store: s, vault: v, transport: t, allowed: allowed}
 }
 
 // Create stores a credential. What the input leaves out comes from the
@@ -186,10 +188,31 @@ func (s *Service) checkURL(c *Credential) error {
 		}
 		return fault.Invalid("body.base_url", message, "Give the address up to and including the version, such as https://api.openai.com/v1.")
 	}
-	if u, err := url.Parse(c.BaseURL); err != nil || (u.Scheme != "https" && !s.allowHTTP) {
+	u, err := url.Parse(c.BaseURL)
+	if err != nil || (u.Scheme != "https" && len(s.allowed) == 0) {
 		return fault.Invalid("body.base_url", "must start with https://", "Secrets travel encrypted only; the operator can allow http for networks of their own.")
 	}
+	a, ok := literal(u.Hostname())
+	switch {
+	case !ok || s.allowed.Contains(a):
+	case network.Forbidden(a):
+		return fault.Invalid("body.base_url", "leads to "+a.String()+", which is no address of the public internet",
+			"Use a public address, or ask the operator to allow the network in TOLLGATE_ALLOWED_NETWORKS.")
+	case u.Scheme != "https":
+		return fault.Invalid("body.base_url", "must start with https://", "Plain http is for the networks that the operator has allowed.")
+	}
 	return nil
+}
+
+// literal is the address that a host is in itself. What a name leads to is
+// known when it is dialled, and the data plane looks then.
+func literal(host string) (netip.Addr, bool) {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
+	}
+	a, err := netip.ParseAddr(host)
+	return a, err == nil
 }
 
 // secret gives the secret in force, new or kept, and seals a new one at rest.

@@ -3,6 +3,7 @@ package credential
 import (
 	"bytes"
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -12,7 +13,9 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/change"
 	"github.com/tollgate/tollgate/controlplane/internal/seal"
 	"github.com/tollgate/tollgate/proto/configcheck"
+	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
+	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/providerkind"
 	transport "github.com/tollgate/tollgate/proto/seal"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -47,7 +50,7 @@ func TestDataPlanesAloneCanOpenWhatTravels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewService(nil, seal.NewBox(kek), key.Public(), false)
+	s := NewService(nil, seal.NewBox(kek), key.Public(), nil)
 	c := &Credential{ID: id.New(id.Credential), TenantID: id.New(id.Tenant), Provider: "openai", BaseURL: "https://api.openai.com/v1", AuthStyle: Bearer}
 	name, secret := "mine", "sk-123456789012"
 	open := func(rec change.Record) string {
@@ -79,12 +82,23 @@ func TestDataPlanesAloneCanOpenWhatTravels(t *testing.T) {
 	if rec, err := s.apply(context.Background(), c, Input{Name: &name}); err != nil || len(rec.Resources) != 0 {
 		t.Errorf("nothing changed for data planes, yet: %v, %v", rec, err)
 	}
-	allowed := NewService(nil, seal.NewBox(kek), key.Public(), true)
-	plain := "http://10.0.0.7:8000/v1"
+	allowed := NewService(nil, seal.NewBox(kek), key.Public(), network.List{netip.MustParsePrefix("10.1.0.0/16")})
+	plain := "http://10.1.0.7:8000/v1"
 	if _, err := s.apply(context.Background(), c, Input{BaseURL: &plain, Secret: &secret}); err == nil {
 		t.Error("http was taken")
 	}
 	if _, err := allowed.apply(context.Background(), c, Input{BaseURL: &plain, Secret: &secret}); err != nil {
 		t.Errorf("http was refused though the operator allows it: %v", err)
+	}
+	for _, u := range []string{"http://169.254.169.254/latest", "https://169.254.169.254/latest", "https://10.2.0.1/v1", "https://localhost:8443/v1",
+		"https://LOCALHOST./v1", "https://a.localhost/v1", "https://[::1]/v1", "https://[::ffff:10.2.0.1]/v1", "https://[64:ff9b::a9fe:a9fe]/v1", "http://8.8.8.8/v1"} {
+		if _, err := allowed.apply(context.Background(), c, Input{BaseURL: &u, Secret: &secret}); err == nil || !strings.Contains(fault.From(err).Fields[0].Location, "base_url") {
+			t.Errorf("%s was taken: %v", u, err)
+		}
+	}
+	for _, u := range []string{"https://8.8.8.8/v1", "https://[2606:4700::1]/v1", "https://[::ffff:10.1.0.1]/v1", "https://localhost.example/v1"} {
+		if _, err := allowed.apply(context.Background(), c, Input{BaseURL: &u, Secret: &secret}); err != nil {
+			t.Errorf("%s was refused: %v", u, err)
+		}
 	}
 }

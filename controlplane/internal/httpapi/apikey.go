@@ -67,12 +67,14 @@ func (s *Server) RotateApiKey(ctx context.Context, r apiserver.RotateApiKeyReque
 	if r.Body.OverlapSeconds != nil {
 		overlap = time.Duration(*r.Body.OverlapSeconds) * time.Second
 	}
-	k, secret, changeID, err := s.APIKeys.Rotate(ctx, r.TenantId, actor(ctx), r.ApiKeyId, overlap)
+	rotated, err := s.APIKeys.Rotate(ctx, r.TenantId, actor(ctx), r.ApiKeyId, overlap)
 	if err != nil {
 		return nil, err
 	}
-	setETag(ctx, k.Version)
-	return apiserver.RotateApiKey200JSONResponse(s.apiKeyWithSecretJSON(k, secret, changeID)), nil
+	setETag(ctx, rotated.Key.Version)
+	j := s.apiKeyWithSecretJSON(rotated.Key, rotated.Secret, rotated.ChangeID)
+	j.EndedEarly = some(rotated.EndedEarly)
+	return apiserver.RotateApiKey200JSONResponse(j), nil
 }
 
 // RevokeApiKey refuses a key from now on.

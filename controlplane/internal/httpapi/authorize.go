@@ -36,11 +36,14 @@ func rules() map[string]rule {
 		admin     = rule{roles: []access.Role{access.Owner, access.Admin}}
 	)
 	return map[string]rule{
-		"signUp":  everybody,
-		"signIn":  everybody,
-		"signOut": signedIn,
-		"getMe":   signedIn,
+		"signUp":          everybody,
+		"getSignUpPolicy": everybody,
+		"signIn":          everybody,
+		"signOut":         signedIn,
+		"getMe":           signedIn,
+		"changePassword":  signedIn,
 
+		"createTenant":  operator,
 		"listTenants":   operator,
 		"suspendTenant": operator,
 		"resumeTenant":  operator,
@@ -55,6 +58,7 @@ func rules() map[string]rule {
 
 		"listMembers":  read,
 		"getMember":    read,
+		"addMember":    admin,
 		"updateMember": admin,
 		"removeMember": admin,
 

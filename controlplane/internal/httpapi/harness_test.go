@@ -142,10 +142,10 @@ func services(t *testing.T, db *postgres.DB, now func() time.Time) httpapi.Servi
 	keys := apikey.NewService(db, now)
 	return httpapi.Services{
 		Signups: signup.NewService(db, passwords, sessions, keys), Sessions: sessions,
-		Tenants: tenant.NewService(db), Projects: project.NewService(db), Members: member.NewService(db),
+		Tenants: tenant.NewService(db), Projects: project.NewService(db), Members: member.NewService(db, passwords, true),
 		APIKeys: keys, ManagementKeys: managementkey.NewService(db, now), Audit: audit.NewService(db), Usage: usage.NewService(db, now),
 		Prices: db, Doctor: db,
-		Credentials: credential.NewService(db, seal.NewBox(key), dataPlane.Public(), false),
+		Credentials: credential.NewService(db, seal.NewBox(key), dataPlane.Public(), nil),
 		Catalog:     catalog.NewService(db, now), Routes: route.NewService(db), Rollout: db, Snapshots: publish.NewSnapshots(db, t.TempDir()),
 	}
 }

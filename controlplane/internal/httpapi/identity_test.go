@@ -10,6 +10,7 @@ import (
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tollgate/tollgate/controlplane/internal/catalog"
 	"github.com/tollgate/tollgate/controlplane/internal/postgres"
 	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/proto/secretkey"
@@ -111,6 +112,10 @@ func TestSignUpRefusesWhatCannotBe(t *testing.T) {
 		"unknown field":   {m{"pasword": "x"}, "validation_failed", "body.pasword"},
 		"wrong type":      {m{"tenant_name": 7}, "validation_failed", "body.tenant_name"},
 		"zero character":  {m{"tenant_name": "a\x00b"}, "validation_failed", "body.tenant_name"},
+		"no domain":       {m{"email": "w@x"}, "validation_failed", "body.email"},
+		"address literal": {m{"email": "w@[10.0.0.1]"}, "validation_failed", "body.email"},
+		"ten of one":      {m{"password": "aaaaaaaaaa"}, "validation_failed", "body.password"},
+		"three of ten":    {m{"password": "abcabcabcabc"}, "validation_failed", "body.password"},
 		"e-mail password": {m{"email": "long-enough@example.com", "password": "long-enough@example.com"}, "validation_failed", "body.password"},
 	} {
 		a := s.refused(c.code, "POST", "/v1/signup", "", body(c.change))
@@ -237,6 +242,9 @@ func TestAPIKeyLife(t *testing.T) {
 	s := newStage(t)
 	acc := s.signUp("Acme")
 	keys := acc.path("/api-keys")
+	if _, err := catalog.NewService(s.db, s.clock.now).Seed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	made := s.want(201, "POST", keys, acc.owner, m{"name": "Build", "allowed_routes": []string{"demo"}, "expires_at": "2027-01-01T00:00:00Z"})
 	key, secret := made.str("id"), made.str("secret")
 	one := keys + "/" + key

@@ -22,6 +22,23 @@ func (s *Server) ListMembers(ctx context.Context, r apiserver.ListMembersRequest
 	return apiserver.ListMembers200JSONResponse{Data: convert(rows, memberJSON), HasMore: more, NextCursor: next}, nil
 }
 
+// AddMember adds somebody who has an account.
+func (s *Server) AddMember(ctx context.Context, r apiserver.AddMemberRequestObject) (apiserver.AddMemberResponseObject, error) {
+	// The answer tells whether an address has an account, as that of a sign-up
+	// does: neither may be asked without end.
+	if err := s.Sessions.SlowDown(current(ctx).clientIP); err != nil {
+		return nil, err
+	}
+	m, err := s.Members.Add(ctx, r.TenantId, actor(ctx), role(ctx), principal(ctx).Operator, member.Input{
+		Email: r.Body.Email, Role: access.Role(r.Body.Role), Name: value(r.Body.Name), Password: value(r.Body.Password),
+	})
+	if err != nil {
+		return nil, err
+	}
+	setETag(ctx, m.Version)
+	return apiserver.AddMember201JSONResponse(memberJSON(m)), nil
+}
+
 // GetMember shows one.
 func (s *Server) GetMember(ctx context.Context, r apiserver.GetMemberRequestObject) (apiserver.GetMemberResponseObject, error) {
 	m, err := s.Members.Member(ctx, r.TenantId, r.MemberId)

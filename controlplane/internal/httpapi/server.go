@@ -23,6 +23,7 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/idempotency"
 	"github.com/tollgate/tollgate/controlplane/internal/metrics"
 	"github.com/tollgate/tollgate/proto/network"
+	"github.com/tollgate/tollgate/proto/openapi"
 	"github.com/tollgate/tollgate/proto/openapi/apiserver"
 )
 
@@ -40,6 +41,8 @@ type Config struct {
 	// sends PortalKey.
 	TrustedProxies network.List
 	PortalKey      string
+	// SignUpClosed leaves making tenants to operators.
+	SignUpClosed bool
 	// Timeout ends an ordinary call that waits for the database; 0 means 5 s.
 	Timeout time.Duration
 	// Now is the clock; nil means time.Now.
@@ -56,6 +59,8 @@ type Server struct {
 	panics     prometheus.Counter
 	wrongKeys  prometheus.Counter
 	draining   atomic.Bool
+	// document describes the API, in JSON.
+	document []byte
 }
 
 var _ apiserver.StrictServerInterface = (*Server)(nil)
@@ -86,6 +91,9 @@ func New(cfg Config, services Services) (*Server, error) {
 	if s.operations, err = readOperations(spec, rules()); err != nil {
 		return nil, err
 	}
+	if s.document, err = describeAPI(); err != nil {
+		return nil, err
+	}
 	s.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "tollgate_api_request_duration_seconds", Help: "Time to answer a call of the control plane's API.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
@@ -102,6 +110,20 @@ func New(cfg Config, services Services) (*Server, error) {
 		}
 	}
 	return s, nil
+}
+
+// describeAPI gives the document as it is written, in JSON: the generator's copy
+// has other names.
+func describeAPI() ([]byte, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(openapi.YAML())
+	if err != nil {
+		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
+	}
+	b, err := doc.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
+	}
+	return b, nil
 }
 
 // readOperations pairs the document with the table of rights, both ways.
@@ -149,6 +171,8 @@ func (s *Server) Handler() http.Handler {
 	if s.cfg.ServeMetrics {
 		e.GET("/metrics", echo.WrapHandler(s.MetricsHandler()))
 	}
+	e.GET("/v1/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openapi.YAML()) })
+	e.GET("/v1/openapi.json", func(c echo.Context) error { return c.JSONBlob(http.StatusOK, s.document) })
 	per := map[string][]echo.MiddlewareFunc{}
 	for id, op := range s.operations {
 		per[id] = []echo.MiddlewareFunc{s.enter(op)}

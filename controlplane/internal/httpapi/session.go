@@ -10,8 +10,24 @@ import (
 	"github.com/tollgate/tollgate/proto/openapi/apiserver"
 )
 
+// GetSignUpPolicy says whether SignUp would be refused.
+func (s *Server) GetSignUpPolicy(context.Context, apiserver.GetSignUpPolicyRequestObject) (apiserver.GetSignUpPolicyResponseObject, error) {
+	return apiserver.GetSignUpPolicy200JSONResponse{Open: !s.cfg.SignUpClosed}, nil
+}
+
+// ChangePassword gives the caller another password.
+func (s *Server) ChangePassword(ctx context.Context, r apiserver.ChangePasswordRequestObject) (apiserver.ChangePasswordResponseObject, error) {
+	if err := s.Sessions.ChangePassword(ctx, principal(ctx), actor(ctx), r.Body.Current, r.Body.New); err != nil {
+		return nil, err
+	}
+	return apiserver.ChangePassword204Response{}, nil
+}
+
 // SignUp makes a tenant and signs its owner in.
 func (s *Server) SignUp(ctx context.Context, r apiserver.SignUpRequestObject) (apiserver.SignUpResponseObject, error) {
+	if s.cfg.SignUpClosed {
+		return nil, fault.New(fault.SignUpClosed, "", nil)
+	}
 	c := current(ctx)
 	b, err := s.Signups.SignUp(ctx, signup.Input{
 		TenantName: r.Body.TenantName, Slug: value(r.Body.Slug), Name: value(r.Body.Name), Email: r.Body.Email, Password: r.Body.Password,

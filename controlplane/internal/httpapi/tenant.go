@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 
+	"github.com/tollgate/tollgate/controlplane/internal/signup"
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
 	"github.com/tollgate/tollgate/proto/openapi/apiserver"
 )
@@ -15,6 +16,17 @@ func (s *Server) GetTenant(ctx context.Context, r apiserver.GetTenantRequestObje
 	}
 	setETag(ctx, t.Version)
 	return apiserver.GetTenant200JSONResponse(tenantJSON(t, 0)), nil
+}
+
+// CreateTenant makes one for somebody else.
+func (s *Server) CreateTenant(ctx context.Context, r apiserver.CreateTenantRequestObject) (apiserver.CreateTenantResponseObject, error) {
+	b, err := s.Signups.Create(ctx, signup.Input{
+		TenantName: r.Body.TenantName, Slug: value(r.Body.Slug), Name: value(r.Body.Name), Email: r.Body.Email, Password: value(r.Body.Password),
+	}, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.CreateTenant201JSONResponse{Tenant: tenantJSON(b.Tenant, b.ChangeID), Project: projectJSON(b.Project), Owner: memberJSON(b.Owner)}, nil
 }
 
 // UpdateTenant renames one.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype/zeronull"
@@ -58,9 +59,36 @@ func (db *DB) CreateAPIKey(ctx context.Context, tenantID string, by Actor, k api
 		if err := holdProject(ctx, tx, tenantID, &k.ProjectID); err != nil {
 			return err
 		}
+		if err := knowRoutes(ctx, tx, tenantID, k.AllowedRoutes, nil); err != nil {
+			return err
+		}
 		return insertAPIKey(ctx, tx, r, &k)
 	})
 	return k, changeID, err
+}
+
+// knowRoutes refuses names that no route has, the tenant's or built in: a
+// typing error would make a key that nothing works with. Those in before stay,
+// because a route may be gone since.
+func knowRoutes(ctx context.Context, tx Tx, tenantID string, names, before []string) error {
+	bad := fault.New(fault.ValidationFailed, "", nil)
+	for i, name := range names {
+		if slices.Contains(before, name) {
+			continue
+		}
+		known, err := exists(ctx, tx, `SELECT 1 FROM route WHERE tenant_id = $1 AND name = $2
+			UNION ALL SELECT 1 FROM catalog_model WHERE built_in AND provider_model = $2`, tenantID, name)
+		if err != nil {
+			return fmt.Errorf("look for route %q of %s: %w", name, tenantID, err)
+		}
+		if !known {
+			bad.WithField(fmt.Sprintf("body.allowed_routes[%d]", i), fmt.Sprintf("there is no route %q", name), "Make the route first, or correct the name.")
+		}
+	}
+	if len(bad.Fields) > 0 {
+		return bad
+	}
+	return nil
 }
 
 // holdProject makes sure that a project is there and stays until the change
@@ -106,8 +134,12 @@ func (db *DB) UpdateAPIKey(ctx context.Context, tenantID string, by Actor, keyID
 		if err := sameVersion(k.Version, match); err != nil {
 			return err
 		}
+		before := k.AllowedRoutes
 		rec, err := edit(&k)
 		if err != nil {
+			return err
+		}
+		if err := knowRoutes(ctx, tx, tenantID, k.AllowedRoutes, before); err != nil {
 			return err
 		}
 		err = tx.QueryRow(ctx, `

@@ -81,7 +81,7 @@ func TestTwoOwnersCannotRemoveEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	members := member.NewService(db)
+	members := member.NewService(db, nil, true)
 	for range 10 {
 		second := id.New(id.Member)
 		err := db.InSystem(ctx, func(tx postgres.Tx) error {

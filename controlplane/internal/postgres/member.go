@@ -10,6 +10,7 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/change"
 	"github.com/tollgate/tollgate/controlplane/internal/member"
 	"github.com/tollgate/tollgate/controlplane/internal/session"
+	"github.com/tollgate/tollgate/proto/fault"
 )
 
 type membership = session.Membership
@@ -73,6 +74,35 @@ func (db *DB) UpdateMember(ctx context.Context, tenantID string, by Actor, membe
 			return fmt.Errorf("update member %s: %w", memberID, err)
 		}
 		return r.Write(ctx, rec)
+	})
+	return m, err
+}
+
+// maxMembers of a tenant.
+const maxMembers = 1000
+
+// AddMember inserts a member, and an account for one who has none.
+func (db *DB) AddMember(ctx context.Context, tenantID string, by Actor, m member.Member, u session.User, advice string) (member.Member, error) {
+	_, err := db.OperatorChange(ctx, tenantID, by, func(tx Tx, r *Recorder) error {
+		if err := ensureUser(ctx, tx, &u, advice); err != nil {
+			return err
+		}
+		if err := capped(ctx, tx, tenantID, "member", maxMembers); err != nil {
+			return err
+		}
+		m.UserID, m.Name = u.ID, u.Name
+		already, err := exists(ctx, tx, `SELECT FROM member WHERE tenant_id = $1 AND user_id = $2`, tenantID, u.ID)
+		if err != nil {
+			return fmt.Errorf("look for member: %w", err)
+		}
+		if already {
+			return fault.New(fault.AlreadyExists, "They are a member of this tenant already.", nil).WithFix("Change their role instead.").
+				WithField("body.email", "is a member's", "Change their role instead.")
+		}
+		if err := insertMember(ctx, tx, &m); err != nil {
+			return err
+		}
+		return r.Write(ctx, m.Record("member.create"))
 	})
 	return m, err
 }

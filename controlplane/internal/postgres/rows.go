@@ -55,7 +55,7 @@ func sameVersion(have, match int64) error {
 // together by one or two: the cap protects memory, it is no promise.
 func capped(ctx context.Context, tx Tx, tenantID, table string, most int) error {
 	where := " WHERE tenant_id = $1"
-	if table != "route" {
+	if table != "route" && table != "member" {
 		where += " AND retired_at IS NULL"
 	}
 	var n int

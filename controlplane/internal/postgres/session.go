@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tollgate/tollgate/controlplane/internal/session"
+	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/secretkey"
 )
 
@@ -24,6 +25,25 @@ func (db *DB) UserByEmail(ctx context.Context, email string) (u session.User, er
 		return err
 	})
 	return u, err
+}
+
+// SetPassword writes a new hash and ends the user's sessions but one. Of two
+// changes at once the second finds another password and fails.
+func (db *DB) SetPassword(ctx context.Context, by Actor, u session.User, hash, keepSession string) error {
+	_, err := db.OperatorChange(ctx, "", by, func(tx Tx, r *Recorder) error {
+		tag, err := tx.Exec(ctx, `UPDATE app_user SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2`, u.ID, u.PasswordHash, hash)
+		if err != nil {
+			return fmt.Errorf("set password of %s: %w", u.ID, err)
+		}
+		if tag.RowsAffected() == 0 {
+			return fault.New(fault.Conflict, "The password was changed at the same moment.", nil).WithFix("Sign in with the new one.")
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM session WHERE user_id = $1 AND session_id <> $2`, u.ID, keepSession); err != nil {
+			return fmt.Errorf("end sessions of %s: %w", u.ID, err)
+		}
+		return r.Audit(ctx, Entry{Action: "user.password", ResourceKind: "user", ResourceID: u.ID, Detail: map[string]any{"email": u.Email}})
+	})
+	return err
 }
 
 func insertUser(ctx context.Context, tx Tx, u session.User) error {

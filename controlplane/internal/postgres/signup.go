@@ -9,6 +9,7 @@ import (
 
 	"github.com/tollgate/tollgate/controlplane/internal/change"
 	"github.com/tollgate/tollgate/controlplane/internal/member"
+	"github.com/tollgate/tollgate/controlplane/internal/session"
 	"github.com/tollgate/tollgate/controlplane/internal/signup"
 	"github.com/tollgate/tollgate/controlplane/internal/tenant"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -29,19 +30,7 @@ func (db *DB) SignUp(ctx context.Context, b signup.Beginning, slugs []string, by
 		if err := insertUser(ctx, tx, b.User); err != nil {
 			return err
 		}
-		if err := insertTenant(ctx, tx, r, &b.Tenant, slugs); err != nil {
-			return err
-		}
-		if err := insertMember(ctx, tx, &b.Owner); err != nil {
-			return err
-		}
-		if err := r.Write(ctx, b.Owner.Record("member.create")); err != nil {
-			return err
-		}
-		if err := insertProject(ctx, tx, &b.Project); err != nil {
-			return err
-		}
-		if err := r.Write(ctx, b.Project.Record("project.create")); err != nil {
+		if err := insertBeginning(ctx, tx, r, &b, slugs); err != nil {
 			return err
 		}
 		if err := insertAPIKey(ctx, tx, r, &b.Key); err != nil {
@@ -51,6 +40,56 @@ func (db *DB) SignUp(ctx context.Context, b signup.Beginning, slugs []string, by
 	})
 	b.ChangeID = changeID
 	return b, err
+}
+
+// CreateTenant writes a tenant for an owner who may have an account.
+func (db *DB) CreateTenant(ctx context.Context, b signup.Beginning, slugs []string, by Actor) (signup.Beginning, error) {
+	changeID, err := db.OperatorChange(ctx, b.Tenant.ID, by, func(tx Tx, r *Recorder) error {
+		if err := ensureUser(ctx, tx, &b.User, "The owner needs an account: send a password for it."); err != nil {
+			return err
+		}
+		b.Owner.UserID, b.Owner.Name = b.User.ID, b.User.Name
+		return insertBeginning(ctx, tx, r, &b, slugs)
+	})
+	b.ChangeID = changeID
+	return b, err
+}
+
+// ensureUser fills in who has the address of u. Nobody has: then u is made,
+// if it has a password. advice is for where it has none.
+func ensureUser(ctx context.Context, tx Tx, u *session.User, advice string) error {
+	known, err := get(ctx, tx, scanUser, userSelect+`WHERE email = $1`, u.Email)
+	switch {
+	case err == nil && u.PasswordHash != "":
+		return fault.New(fault.AlreadyExists, "There is an account with this e-mail address, which has its password.", nil).WithFix("Leave the password out.").
+			WithField("body.password", "is for an account to be made", "Leave it out.")
+	case err == nil:
+		*u = known
+		return nil
+	case fault.From(err).Kind != fault.NotFound:
+		return fmt.Errorf("look for user: %w", err)
+	case u.PasswordHash == "":
+		return fault.New(fault.NotFound, "Nobody has an account with this e-mail address.", nil).WithFix(advice).
+			WithField("body.email", "has no account", advice)
+	}
+	return insertUser(ctx, tx, *u)
+}
+
+// insertBeginning writes what every tenant has.
+func insertBeginning(ctx context.Context, tx Tx, r *Recorder, b *signup.Beginning, slugs []string) error {
+	if err := insertTenant(ctx, tx, r, &b.Tenant, slugs); err != nil {
+		return err
+	}
+	if err := insertMember(ctx, tx, &b.Owner); err != nil {
+		return err
+	}
+	if err := r.Write(ctx, b.Owner.Record("member.create")); err != nil {
+		return err
+	}
+	if err := insertProject(ctx, tx, &b.Project); err != nil {
+		return err
+	}
+	return r.Write(ctx, b.Project.Record("project.create"))
 }
 
 // insertTenant takes the first slug that is free. Two at once who want the

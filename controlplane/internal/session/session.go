@@ -5,12 +5,14 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"net/mail"
 	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/tollgate/tollgate/controlplane/internal/access"
+	"github.com/tollgate/tollgate/controlplane/internal/change"
 	"github.com/tollgate/tollgate/controlplane/internal/password"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
@@ -53,6 +55,9 @@ type Store interface {
 	// CreateSession ends the user's oldest sessions beyond MostLive.
 	CreateSession(ctx context.Context, s Session) error
 	DeleteSession(ctx context.Context, sessionID string) error
+	// SetPassword writes a new hash and ends the user's sessions but one, unless
+	// the password is no longer the one that u has.
+	SetPassword(ctx context.Context, by change.Actor, u User, hash, keepSession string) error
 	// Memberships lists the tenants of a user, up to a hundred.
 	Memberships(ctx context.Context, userID string) ([]Membership, error)
 	// TenantMembership is the one tenant of a management key.
@@ -99,13 +104,17 @@ func (s *Service) SignIn(ctx context.Context, email, password, clientIP string) 
 	if !ok {
 		return Session{}, fault.New(fault.WrongPassword, "", nil)
 	}
-	// Those who know the password do not use the tries up.
+	s.release(email, clientIP)
+	session := s.Make(user.ID)
+	return session, s.CreateSession(ctx, session)
+}
+
+// release gives the try back: those who know the password do not use them up.
+func (s *Service) release(email, clientIP string) {
 	from := network(clientIP)
 	s.byPair.release(pair(email, from))
 	s.byEmail.release(email)
 	s.byAddress.release(from)
-	session := s.Make(user.ID)
-	return session, s.CreateSession(ctx, session)
 }
 
 // SlowDown counts a try of an address to do something dear, such as to sign up.
@@ -147,6 +156,71 @@ func network(clientIP string) string {
 func (s *Service) Make(userID string) Session {
 	return Session{ID: id.New(id.Session), UserID: userID, Token: secretkey.New(secretkey.Session),
 		ExpiresAt: s.now().UTC().Add(Lifetime).Truncate(time.Second)}
+}
+
+// CheckNewEmail is CheckEmail for an account to be made: its domain has a dot,
+// as all have that mail reaches from elsewhere.
+func CheckNewEmail(s string) (string, error) {
+	email, err := CheckEmail(s)
+	if err != nil {
+		return "", err
+	}
+	domain := email[strings.LastIndexByte(email, '@')+1:]
+	if !strings.Contains(strings.Trim(domain, "."), ".") || strings.HasPrefix(domain, "[") {
+		return "", fault.Invalid("body.email", "has no whole domain behind the @", "Send an address such as ada@example.com.")
+	}
+	return email, nil
+}
+
+// leastDistinct is how many different characters a password has at least:
+// ten times the same is no ten characters.
+const leastDistinct = 4
+
+// CheckPassword says whether somebody may choose this password; at is where
+// it stands in the request. Its length is the API's business.
+func CheckPassword(at, password, email string) error {
+	if strings.EqualFold(strings.TrimSpace(password), strings.TrimSpace(email)) {
+		return fault.Invalid(at, "is the e-mail address", "Choose one that nobody can guess.")
+	}
+	distinct := map[rune]bool{}
+	for _, r := range password {
+		distinct[r] = true
+	}
+	if len(distinct) < leastDistinct {
+		return fault.Invalid(at, "has fewer than four different characters", "Choose one that nobody can guess.")
+	}
+	return nil
+}
+
+// ChangePassword gives a person another password and ends all their sessions
+// but the one that asks. Wrong tries count as those of signing in do.
+func (s *Service) ChangePassword(ctx context.Context, p access.Principal, by change.Actor, current, next string) error {
+	if p.Kind != access.KindUser {
+		return fault.New(fault.Forbidden, "A management key has no password.", nil).WithFix("Sign in, and send the session in place of the key.")
+	}
+	if err := CheckPassword("body.new", next, p.Email); err != nil {
+		return err
+	}
+	if err := s.slowDown(p.Email, by.ClientIP); err != nil {
+		return err
+	}
+	user, err := s.UserByEmail(ctx, p.Email)
+	if err != nil {
+		return fmt.Errorf("find user %s: %w", p.ID, err)
+	}
+	ok, err := s.passwords.Verify(ctx, user.PasswordHash, current)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fault.Invalid("body.current", "is not your password", "Type the password that you sign in with now.")
+	}
+	s.release(p.Email, by.ClientIP)
+	hash, err := s.passwords.Hash(ctx, next)
+	if err != nil {
+		return err
+	}
+	return s.SetPassword(ctx, by, user, hash, p.SessionID)
 }
 
 // CheckEmail gives the form in which an address is kept.

@@ -44,6 +44,9 @@ type Store interface {
 	// database decides. It returns fault.AlreadyExists with a field when the
 	// address or every slug is taken.
 	SignUp(ctx context.Context, b Beginning, slugs []string, by change.Actor) (Beginning, error)
+	// CreateTenant does so without key and session. The owner is whoever has the
+	// address of b.User, or, if nobody has, b.User, which then has a password.
+	CreateTenant(ctx context.Context, b Beginning, slugs []string, by change.Actor) (Beginning, error)
 }
 
 // Service signs up.
@@ -71,7 +74,7 @@ func (s *Service) SignUp(ctx context.Context, in Input, requestID, clientIP stri
 	if err := s.sessions.SlowDown(clientIP); err != nil {
 		return b, err
 	}
-	email, slugs, err := s.check(&in)
+	email, slugs, err := check(&in)
 	if err != nil {
 		return b, err
 	}
@@ -79,14 +82,8 @@ func (s *Service) SignUp(ctx context.Context, in Input, requestID, clientIP stri
 	if err != nil {
 		return b, err
 	}
-	b.User = session.User{ID: id.New(id.User), Email: email, Name: in.Name, PasswordHash: hash}
-	b.Tenant = tenant.Tenant{ID: id.New(id.Tenant), Name: in.TenantName, Status: tenant.Active}
-	if slugs == nil {
-		slugs = tenant.Slugs(in.TenantName, b.Tenant.ID)
-	}
+	b, slugs = begin(in, email, hash, slugs)
 	by := change.Actor{Kind: access.KindUser, ID: b.User.ID, Name: email, RequestID: requestID, ClientIP: clientIP}
-	b.Owner = member.Member{ID: id.New(id.Member), TenantID: b.Tenant.ID, UserID: b.User.ID, Email: email, Name: in.Name, Role: access.Owner}
-	b.Project = project.Project{ID: id.New(id.Project), TenantID: b.Tenant.ID, Name: FirstProject}
 	name := FirstKey
 	if b.Key, b.Secret, err = s.keys.Make(b.Tenant.ID, by, apikey.Input{Name: &name, ProjectID: b.Project.ID}); err != nil {
 		return b, err
@@ -95,15 +92,45 @@ func (s *Service) SignUp(ctx context.Context, in Input, requestID, clientIP stri
 	return s.store.SignUp(ctx, b, slugs, by)
 }
 
-// check gives the address in its kept form, and the slug if one was chosen.
-func (s *Service) check(in *Input) (email string, slugs []string, err error) {
+// Create makes a tenant for somebody else, who has an account or gets one.
+func (s *Service) Create(ctx context.Context, in Input, by change.Actor) (Beginning, error) {
+	email, slugs, err := check(&in)
+	if err != nil {
+		return Beginning{}, err
+	}
+	hash := ""
+	if in.Password != "" {
+		if hash, err = s.passwords.Hash(ctx, in.Password); err != nil {
+			return Beginning{}, err
+		}
+	}
+	b, slugs := begin(in, email, hash, slugs)
+	return s.store.CreateTenant(ctx, b, slugs, by)
+}
+
+// begin makes what every tenant has, and proposes slugs where none was chosen.
+func begin(in Input, email, hash string, slugs []string) (Beginning, []string) {
+	var b Beginning
+	b.User = session.User{ID: id.New(id.User), Email: email, Name: in.Name, PasswordHash: hash}
+	b.Tenant = tenant.Tenant{ID: id.New(id.Tenant), Name: in.TenantName, Status: tenant.Active}
+	b.Owner = member.Member{ID: id.New(id.Member), TenantID: b.Tenant.ID, UserID: b.User.ID, Email: email, Name: in.Name, Role: access.Owner}
+	b.Project = project.Project{ID: id.New(id.Project), TenantID: b.Tenant.ID, Name: FirstProject}
+	if slugs == nil {
+		slugs = tenant.Slugs(in.TenantName, b.Tenant.ID)
+	}
+	return b, slugs
+}
+
+// check gives the address in its kept form, and the slug if one was chosen. A
+// password is checked where there is one.
+func check(in *Input) (email string, slugs []string, err error) {
 	bad := fault.New(fault.ValidationFailed, "", nil)
 	collect := func(err error) {
 		if err != nil {
 			bad.Fields = append(bad.Fields, fault.From(err).Fields...)
 		}
 	}
-	email, err = session.CheckEmail(in.Email)
+	email, err = session.CheckNewEmail(in.Email)
 	collect(err)
 	if in.TenantName = strings.TrimSpace(in.TenantName); in.TenantName == "" {
 		bad.WithField("body.tenant_name", "must not be empty", "Fill it in.")
@@ -112,8 +139,8 @@ func (s *Service) check(in *Input) (email string, slugs []string, err error) {
 		collect(tenant.CheckSlug(in.Slug))
 		slugs = []string{in.Slug}
 	}
-	if strings.EqualFold(in.Password, in.Email) {
-		bad.WithField("body.password", "is the e-mail address", "Choose one that nobody can guess.")
+	if in.Password != "" {
+		collect(session.CheckPassword("body.password", in.Password, in.Email))
 	}
 	in.Name = strings.TrimSpace(in.Name)
 	if len(bad.Fields) > 0 {

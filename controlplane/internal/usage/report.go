@@ -181,7 +181,7 @@ func boolInt(b bool) int {
 func nameOf(group string, names Names) string {
 	switch group {
 	case "":
-		return "None"
+		return "(none)"
 	case Others:
 		return "All others"
 	case UnknownRoute:

@@ -132,7 +132,7 @@ func TestDemoTenantThatWasMadeButNotNoted(t *testing.T) {
 			json.NewEncoder(w).Encode(body)
 		})
 	}
-	answer("POST /v1/signup", 409, map[string]any{"code": "already_exists"})
+	answer("POST /v1/tenants", 409, map[string]any{"code": "already_exists"})
 	answer("POST /v1/sessions", 201, map[string]any{"token": "tgs_x", "expires_at": "2030-01-01T00:00:00Z"})
 	answer("GET /v1/me", 200, map[string]any{"memberships": []map[string]any{{"tenant_id": "ten_1", "slug": "demo"}}})
 	answer("POST /v1/tenants/ten_1/api-keys", 201, map[string]any{"id": "key_1", "secret": "tgk_made", "change_id": 7})

@@ -25,23 +25,26 @@ func ensureDemo(ctx context.Context, apiURL string, s *secrets) error {
 		return fmt.Errorf("make the demo tenant: %w", err)
 	}
 	slug, name := DemoTenant, "Demo"
-	res, err := c.SignUpWithResponse(ctx, &apiclient.SignUpParams{IdempotencyKey: &s.kept.DemoSignUp}, apiclient.SignUp{
-		TenantName: "Demo", Slug: &slug, Name: &name, Email: s.kept.DemoEmail, Password: s.kept.DemoPassword,
-	})
+	operator := func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+s.kept.ManagementKey)
+		return nil
+	}
+	// As the operator, because sign-up may be closed to strangers.
+	res, err := c.CreateTenantWithResponse(ctx, &apiclient.CreateTenantParams{IdempotencyKey: &s.kept.DemoSignUp}, apiclient.TenantCreate{
+		TenantName: "Demo", Slug: &slug, Name: &name, Email: s.kept.DemoEmail, Password: &s.kept.DemoPassword,
+	}, operator)
 	if err != nil {
 		return fmt.Errorf("make the demo tenant: %w", err)
 	}
-	switch {
-	case res.JSON201 != nil:
-		return keepDemo(s, &res.JSON201.ApiKey)
-	case res.StatusCode() == http.StatusConflict:
-		// It exists, but its key was lost between the answer and the disk.
-		return remakeDemoKey(ctx, c, s)
+	// A conflict says that it exists, and that its key was lost before it was
+	// on the disk.
+	if res.JSON201 == nil && res.StatusCode() != http.StatusConflict {
+		return fmt.Errorf("make the demo tenant: the control plane answered %s: %s", res.Status(), res.Body)
 	}
-	return fmt.Errorf("make the demo tenant: the control plane answered %s: %s", res.Status(), res.Body)
+	return makeDemoKey(ctx, c, s)
 }
 
-func remakeDemoKey(ctx context.Context, c *apiclient.ClientWithResponses, s *secrets) error {
+func makeDemoKey(ctx context.Context, c *apiclient.ClientWithResponses, s *secrets) error {
 	in, err := c.SignInWithResponse(ctx, apiclient.SignIn{Email: s.kept.DemoEmail, Password: s.kept.DemoPassword})
 	if err != nil {
 		return fmt.Errorf("sign in to the demo tenant: %w", err)

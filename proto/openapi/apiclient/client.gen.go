@@ -426,6 +426,7 @@ type ApiKeyStatus string
 
 // ApiKeyCreate defines model for ApiKeyCreate.
 type ApiKeyCreate struct {
+	// AllowedRoutes Names of routes that exist; empty means all
 	AllowedRoutes *[]string  `json:"allowed_routes,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
 	Name          string     `json:"name"`
@@ -443,6 +444,7 @@ type ApiKeyPage struct {
 
 // ApiKeyPatch defines model for ApiKeyPatch.
 type ApiKeyPatch struct {
+	// AllowedRoutes Names of routes that exist; empty means all
 	AllowedRoutes *[]string  `json:"allowed_routes,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
 	Name          *string    `json:"name,omitempty"`
@@ -459,10 +461,13 @@ type ApiKeyRotate struct {
 // ApiKeyWithSecret defines model for ApiKeyWithSecret.
 type ApiKeyWithSecret struct {
 	// AllowedRoutes Routes this key may call; empty means all
-	AllowedRoutes []string   `json:"allowed_routes"`
-	ChangeId      *int64     `json:"change_id,omitempty"`
-	CreatedAt     time.Time  `json:"created_at"`
-	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
+	AllowedRoutes []string  `json:"allowed_routes"`
+	ChangeId      *int64    `json:"change_id,omitempty"`
+	CreatedAt     time.Time `json:"created_at"`
+
+	// EndedEarly After a rotation: until when the old secret of the rotation before would have worked; it ended now
+	EndedEarly *time.Time `json:"ended_early,omitempty"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 
 	// Hint Start and end of the secret
 	Hint       string     `json:"hint"`
@@ -797,6 +802,18 @@ type Member struct {
 	Version   int64     `json:"version"`
 }
 
+// MemberCreate defines model for MemberCreate.
+type MemberCreate struct {
+	Email string `json:"email"`
+
+	// Name For an account to be made (operator)
+	Name *string `json:"name,omitempty"`
+
+	// Password For an account to be made (operator)
+	Password *string `json:"password,omitempty"`
+	Role     Role    `json:"role"`
+}
+
 // MemberPage defines model for MemberPage.
 type MemberPage struct {
 	Data       []Member `json:"data"`
@@ -895,6 +912,14 @@ type Overview struct {
 type Page struct {
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// PasswordChange defines model for PasswordChange.
+type PasswordChange struct {
+	Current string `json:"current"`
+
+	// New At least four different characters
+	New string `json:"new"`
 }
 
 // Price defines model for Price.
@@ -1178,12 +1203,20 @@ type SignUp struct {
 	Email string `json:"email"`
 
 	// Name The owner's name
-	Name     *string `json:"name,omitempty"`
-	Password string  `json:"password"`
+	Name *string `json:"name,omitempty"`
+
+	// Password At least four different characters
+	Password string `json:"password"`
 
 	// Slug Made from the name when missing
 	Slug       *string `json:"slug,omitempty"`
 	TenantName string  `json:"tenant_name"`
+}
+
+// SignUpPolicy defines model for SignUpPolicy.
+type SignUpPolicy struct {
+	// Open If not, operators make tenants and accounts
+	Open bool `json:"open"`
 }
 
 // SignUpResult defines model for SignUpResult.
@@ -1203,6 +1236,29 @@ type Tenant struct {
 	Slug      string       `json:"slug"`
 	Status    TenantStatus `json:"status"`
 	Version   int64        `json:"version"`
+}
+
+// TenantCreate defines model for TenantCreate.
+type TenantCreate struct {
+	// Email The owner's
+	Email string `json:"email"`
+
+	// Name The owner's name, for an account to be made
+	Name *string `json:"name,omitempty"`
+
+	// Password For an account to be made; not for one that exists
+	Password *string `json:"password,omitempty"`
+
+	// Slug Made from the name when missing
+	Slug       *string `json:"slug,omitempty"`
+	TenantName string  `json:"tenant_name"`
+}
+
+// TenantCreateResult defines model for TenantCreateResult.
+type TenantCreateResult struct {
+	Owner   Member  `json:"owner"`
+	Project Project `json:"project"`
+	Tenant  Tenant  `json:"tenant"`
 }
 
 // TenantPage defines model for TenantPage.
@@ -1276,7 +1332,7 @@ type Usage struct {
 type UsageGroup struct {
 	Group string `json:"group"`
 
-	// Name For people: the key's or project's name
+	// Name For people: the key's or project's name, (none) for the empty group
 	Name   string `json:"name"`
 	Totals Totals `json:"totals"`
 }
@@ -1286,7 +1342,7 @@ type UsagePoint struct {
 	// At Start of the interval
 	At time.Time `json:"at"`
 
-	// Group Model, route, key id, …; empty without group_by
+	// Group Model, route, key id, …; empty without group_by, and for requests that were refused before they had one
 	Group  string `json:"group"`
 	Totals Totals `json:"totals"`
 }
@@ -1370,6 +1426,12 @@ type ListTenantsParams struct {
 	// Query Part of the name or slug
 	Query  *string       `form:"query,omitempty" json:"query,omitempty"`
 	Status *TenantStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// CreateTenantParams defines parameters for CreateTenant.
+type CreateTenantParams struct {
+	// IdempotencyKey A repeat with the same key and body answers as the first time did
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // UpdateTenantParams defines parameters for UpdateTenant.
@@ -1479,6 +1541,12 @@ type ListMembersParams struct {
 
 	// Cursor next_cursor of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddMemberParams defines parameters for AddMember.
+type AddMemberParams struct {
+	// IdempotencyKey A repeat with the same key and body answers as the first time did
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RemoveMemberParams defines parameters for RemoveMember.
@@ -1649,6 +1717,9 @@ type GetUsageParamsInterval string
 // GetUsageParamsGroupBy defines parameters for GetUsage.
 type GetUsageParamsGroupBy string
 
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = PasswordChange
+
 // CreateCatalogModelJSONRequestBody defines body for CreateCatalogModel for application/json ContentType.
 type CreateCatalogModelJSONRequestBody = CatalogModelCreate
 
@@ -1660,6 +1731,9 @@ type SignInJSONRequestBody = SignIn
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUp
+
+// CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
+type CreateTenantJSONRequestBody = TenantCreate
 
 // UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
 type UpdateTenantJSONRequestBody = TenantPatch
@@ -1681,6 +1755,9 @@ type UpdateCredentialJSONRequestBody = CredentialPatch
 
 // CreateManagementKeyJSONRequestBody defines body for CreateManagementKey for application/json ContentType.
 type CreateManagementKeyJSONRequestBody = ManagementKeyCreate
+
+// AddMemberJSONRequestBody defines body for AddMember for application/json ContentType.
+type AddMemberJSONRequestBody = MemberCreate
 
 // UpdateMemberJSONRequestBody defines body for UpdateMember for application/json ContentType.
 type UpdateMemberJSONRequestBody = MemberPatch
@@ -1790,6 +1867,20 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ChangePasswordWithBody Give yourself another password; all your other sessions end
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/me/password (the `ChangePassword` operationId).
+	ChangePasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangePassword Give yourself another password; all your other sessions end
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/me/password (the `ChangePassword` operationId).
+	ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListOperatorAudit What operators changed, newest first
 	//
 	// Corresponds with GET /v1/operator/audit (the `ListOperatorAudit` operationId).
@@ -1862,6 +1953,11 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/sessions/current (the `SignOut` operationId).
 	SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetSignUpPolicy Whether strangers may sign up here
+	//
+	// Corresponds with GET /v1/signup (the `GetSignUpPolicy` operationId).
+	GetSignUpPolicy(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SignUpWithBody Make a tenant with its owner, a first project and a first API key
 	//
 	// Takes any type of body and a specified content type.
@@ -1880,6 +1976,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/tenants (the `ListTenants` operationId).
 	ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTenantWithBody Make a tenant with its owner and a first project (operator)
+	//
+	// The owner has an account already, or gets one with the password that you send.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tenants (the `CreateTenant` operationId).
+	CreateTenantWithBody(ctx context.Context, params *CreateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTenant Make a tenant with its owner and a first project (operator)
+	//
+	// The owner has an account already, or gets one with the password that you send.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tenants (the `CreateTenant` operationId).
+	CreateTenant(ctx context.Context, params *CreateTenantParams, body CreateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTenant One tenant
 	//
@@ -1924,14 +2038,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/tenants/{tenant_id}/api-keys/{api_key_id} (the `GetApiKey` operationId).
 	GetApiKey(ctx context.Context, tenantId TenantId, apiKeyId string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateApiKeyWithBody Change an API key; its secret is shown in this answer only
+	// UpdateApiKeyWithBody Change an API key
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/tenants/{tenant_id}/api-keys/{api_key_id} (the `UpdateApiKey` operationId).
 	UpdateApiKeyWithBody(ctx context.Context, tenantId TenantId, apiKeyId string, params *UpdateApiKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateApiKey Change an API key; its secret is shown in this answer only
+	// UpdateApiKey Change an API key
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1945,12 +2059,16 @@ type ClientInterface interface {
 
 	// RotateApiKeyWithBody Give a key a new secret; the old one works on for the overlap
 	//
+	// A key has one old secret at a time. Rotating it again ends the old secret of the rotation before at once: ended_early then says until when that one would have worked.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/tenants/{tenant_id}/api-keys/{api_key_id}/rotate (the `RotateApiKey` operationId).
 	RotateApiKeyWithBody(ctx context.Context, tenantId TenantId, apiKeyId string, params *RotateApiKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateApiKey Give a key a new secret; the old one works on for the overlap
+	//
+	// A key has one old secret at a time. Rotating it again ends the old secret of the rotation before at once: ended_early then says until when that one would have worked.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2048,6 +2166,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/tenants/{tenant_id}/members (the `ListMembers` operationId).
 	ListMembers(ctx context.Context, tenantId TenantId, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddMemberWithBody Add somebody who has an account
+	//
+	// Owners and admins add people by the e-mail address of their account; only an owner adds owners. An operator may send a password as well, which makes an account for somebody who has none.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tenants/{tenant_id}/members (the `AddMember` operationId).
+	AddMemberWithBody(ctx context.Context, tenantId TenantId, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddMember Add somebody who has an account
+	//
+	// Owners and admins add people by the e-mail address of their account; only an owner adds owners. An operator may send a password as well, which makes an account for somebody who has none.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tenants/{tenant_id}/members (the `AddMember` operationId).
+	AddMember(ctx context.Context, tenantId TenantId, params *AddMemberParams, body AddMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RemoveMember Remove a member
 	//
@@ -2277,6 +2413,40 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 	return c.Client.Do(req)
 }
 
+// ChangePasswordWithBody Give yourself another password; all your other sessions end
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/me/password (the `ChangePassword` operationId).
+func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePasswordRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangePassword Give yourself another password; all your other sessions end
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/me/password (the `ChangePassword` operationId).
+func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePasswordRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListOperatorAudit What operators changed, newest first
 //
 // Corresponds with GET /v1/operator/audit (the `ListOperatorAudit` operationId).
@@ -2469,6 +2639,21 @@ func (c *Client) SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 	return c.Client.Do(req)
 }
 
+// GetSignUpPolicy Whether strangers may sign up here
+//
+// Corresponds with GET /v1/signup (the `GetSignUpPolicy` operationId).
+func (c *Client) GetSignUpPolicy(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSignUpPolicyRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SignUpWithBody Make a tenant with its owner, a first project and a first API key
 //
 // Takes any type of body and a specified content type.
@@ -2508,6 +2693,44 @@ func (c *Client) SignUp(ctx context.Context, params *SignUpParams, body SignUpJS
 // Corresponds with GET /v1/tenants (the `ListTenants` operationId).
 func (c *Client) ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListTenantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTenantWithBody Make a tenant with its owner and a first project (operator)
+//
+// The owner has an account already, or gets one with the password that you send.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tenants (the `CreateTenant` operationId).
+func (c *Client) CreateTenantWithBody(ctx context.Context, params *CreateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTenantRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTenant Make a tenant with its owner and a first project (operator)
+//
+// The owner has an account already, or gets one with the password that you send.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tenants (the `CreateTenant` operationId).
+func (c *Client) CreateTenant(ctx context.Context, params *CreateTenantParams, body CreateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTenantRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2631,7 +2854,7 @@ func (c *Client) GetApiKey(ctx context.Context, tenantId TenantId, apiKeyId stri
 	return c.Client.Do(req)
 }
 
-// UpdateApiKeyWithBody Change an API key; its secret is shown in this answer only
+// UpdateApiKeyWithBody Change an API key
 //
 // Takes any type of body and a specified content type.
 //
@@ -2648,7 +2871,7 @@ func (c *Client) UpdateApiKeyWithBody(ctx context.Context, tenantId TenantId, ap
 	return c.Client.Do(req)
 }
 
-// UpdateApiKey Change an API key; its secret is shown in this answer only
+// UpdateApiKey Change an API key
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2682,6 +2905,8 @@ func (c *Client) RevokeApiKey(ctx context.Context, tenantId TenantId, apiKeyId s
 
 // RotateApiKeyWithBody Give a key a new secret; the old one works on for the overlap
 //
+// A key has one old secret at a time. Rotating it again ends the old secret of the rotation before at once: ended_early then says until when that one would have worked.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/tenants/{tenant_id}/api-keys/{api_key_id}/rotate (the `RotateApiKey` operationId).
@@ -2698,6 +2923,8 @@ func (c *Client) RotateApiKeyWithBody(ctx context.Context, tenantId TenantId, ap
 }
 
 // RotateApiKey Give a key a new secret; the old one works on for the overlap
+//
+// A key has one old secret at a time. Rotating it again ends the old secret of the rotation before at once: ended_early then says until when that one would have worked.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2956,6 +3183,44 @@ func (c *Client) RevokeManagementKey(ctx context.Context, tenantId TenantId, man
 // Corresponds with GET /v1/tenants/{tenant_id}/members (the `ListMembers` operationId).
 func (c *Client) ListMembers(ctx context.Context, tenantId TenantId, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListMembersRequest(c.Server, tenantId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddMemberWithBody Add somebody who has an account
+//
+// Owners and admins add people by the e-mail address of their account; only an owner adds owners. An operator may send a password as well, which makes an account for somebody who has none.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tenants/{tenant_id}/members (the `AddMember` operationId).
+func (c *Client) AddMemberWithBody(ctx context.Context, tenantId TenantId, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddMemberRequestWithBody(c.Server, tenantId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddMember Add somebody who has an account
+//
+// Owners and admins add people by the e-mail address of their account; only an owner adds owners. An operator may send a password as well, which makes an account for somebody who has none.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tenants/{tenant_id}/members (the `AddMember` operationId).
+func (c *Client) AddMember(ctx context.Context, tenantId TenantId, params *AddMemberParams, body AddMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddMemberRequest(c.Server, tenantId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3598,6 +3863,46 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewChangePasswordRequest calls the generic ChangePassword builder with application/json body
+func NewChangePasswordRequest(server string, body ChangePasswordJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangePasswordRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewChangePasswordRequestWithBody constructs an http.Request for the ChangePassword method, with any body, and a specified content type
+func NewChangePasswordRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/password")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListOperatorAuditRequest constructs an http.Request for the ListOperatorAudit method
 func NewListOperatorAuditRequest(server string, params *ListOperatorAuditParams) (*http.Request, error) {
 	var err error
@@ -4000,6 +4305,33 @@ func NewSignOutRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetSignUpPolicyRequest constructs an http.Request for the GetSignUpPolicy method
+func NewGetSignUpPolicyRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/signup")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewSignUpRequest calls the generic SignUp builder with application/json body
 func NewSignUpRequest(server string, params *SignUpParams, body SignUpJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4140,6 +4472,61 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateTenantRequest calls the generic CreateTenant builder with application/json body
+func NewCreateTenantRequest(server string, params *CreateTenantParams, body CreateTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateTenantRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateTenantRequestWithBody constructs an http.Request for the CreateTenant method, with any body, and a specified content type
+func NewCreateTenantRequestWithBody(server string, params *CreateTenantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -5393,6 +5780,68 @@ func NewListMembersRequest(server string, tenantId TenantId, params *ListMembers
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddMemberRequest calls the generic AddMember builder with application/json body
+func NewAddMemberRequest(server string, tenantId TenantId, params *AddMemberParams, body AddMemberJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddMemberRequestWithBody(server, tenantId, params, "application/json", bodyReader)
+}
+
+// NewAddMemberRequestWithBody constructs an http.Request for the AddMember method, with any body, and a specified content type
+func NewAddMemberRequestWithBody(server string, tenantId TenantId, params *AddMemberParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant_id", tenantId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/members", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -7135,6 +7584,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
+	// ChangePasswordWithBodyWithResponse Give yourself another password; all your other sessions end
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/me/password (the `ChangePassword` operationId).
+	ChangePasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
+
+	// ChangePasswordWithResponse Give yourself another password; all your other sessions end
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/me/password (the `ChangePassword` operationId).
+	ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
+
 	// ListOperatorAuditWithResponse What operators changed, newest first
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7219,6 +7682,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /v1/sessions/current (the `SignOut` operationId).
 	SignOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*SignOutResponse, error)
 
+	// GetSignUpPolicyWithResponse Whether strangers may sign up here
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/signup (the `GetSignUpPolicy` operationId).
+	GetSignUpPolicyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSignUpPolicyResponse, error)
+
 	// SignUpWithBodyWithResponse Make a tenant with its owner, a first project and a first API key
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7239,6 +7709,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/tenants (the `ListTenants` operationId).
 	ListTenantsWithResponse(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*ListTenantsResponse, error)
+
+	// CreateTenantWithBodyWithResponse Make a tenant with its owner and a first project (operator)
+	//
+	// The owner has an account already, or gets one with the password that you send.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants (the `CreateTenant` operationId).
+	CreateTenantWithBodyWithResponse(ctx context.Context, params *CreateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTenantResponse, error)
+
+	// CreateTenantWithResponse Make a tenant with its owner and a first project (operator)
+	//
+	// The owner has an account already, or gets one with the password that you send.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants (the `CreateTenant` operationId).
+	CreateTenantWithResponse(ctx context.Context, params *CreateTenantParams, body CreateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTenantResponse, error)
 
 	// GetTenantWithResponse One tenant
 	//
@@ -7289,14 +7777,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/tenants/{tenant_id}/api-keys/{api_key_id} (the `GetApiKey` operationId).
 	GetApiKeyWithResponse(ctx context.Context, tenantId TenantId, apiKeyId string, reqEditors ...RequestEditorFn) (*GetApiKeyResponse, error)
 
-	// UpdateApiKeyWithBodyWithResponse Change an API key; its secret is shown in this answer only
+	// UpdateApiKeyWithBodyWithResponse Change an API key
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/tenants/{tenant_id}/api-keys/{api_key_id} (the `UpdateApiKey` operationId).
 	UpdateApiKeyWithBodyWithResponse(ctx context.Context, tenantId TenantId, apiKeyId string, params *UpdateApiKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateApiKeyResponse, error)
 
-	// UpdateApiKeyWithResponse Change an API key; its secret is shown in this answer only
+	// UpdateApiKeyWithResponse Change an API key
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7312,12 +7800,16 @@ type ClientWithResponsesInterface interface {
 
 	// RotateApiKeyWithBodyWithResponse Give a key a new secret; the old one works on for the overlap
 	//
+	// A key has one old secret at a time. Rotating it again ends the old secret of the rotation before at once: ended_early then says until when that one would have worked.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/tenants/{tenant_id}/api-keys/{api_key_id}/rotate (the `RotateApiKey` operationId).
 	RotateApiKeyWithBodyWithResponse(ctx context.Context, tenantId TenantId, apiKeyId string, params *RotateApiKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateApiKeyResponse, error)
 
 	// RotateApiKeyWithResponse Give a key a new secret; the old one works on for the overlap
+	//
+	// A key has one old secret at a time. Rotating it again ends the old secret of the rotation before at once: ended_early then says until when that one would have worked.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7435,6 +7927,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/tenants/{tenant_id}/members (the `ListMembers` operationId).
 	ListMembersWithResponse(ctx context.Context, tenantId TenantId, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
+
+	// AddMemberWithBodyWithResponse Add somebody who has an account
+	//
+	// Owners and admins add people by the e-mail address of their account; only an owner adds owners. An operator may send a password as well, which makes an account for somebody who has none.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{tenant_id}/members (the `AddMember` operationId).
+	AddMemberWithBodyWithResponse(ctx context.Context, tenantId TenantId, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
+
+	// AddMemberWithResponse Add somebody who has an account
+	//
+	// Owners and admins add people by the e-mail address of their account; only an owner adds owners. An operator may send a password as well, which makes an account for somebody who has none.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{tenant_id}/members (the `AddMember` operationId).
+	AddMemberWithResponse(ctx context.Context, tenantId TenantId, params *AddMemberParams, body AddMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
 
 	// RemoveMemberWithResponse Remove a member
 	//
@@ -7758,6 +8268,47 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ChangePasswordResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ChangePasswordResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangePasswordResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangePasswordResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangePasswordResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangePasswordResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8182,6 +8733,54 @@ func (r SignOutResponse) ContentType() string {
 	return ""
 }
 
+type GetSignUpPolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SignUpPolicy
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSignUpPolicyResponse) GetJSON200() *SignUpPolicy {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSignUpPolicyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSignUpPolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSignUpPolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSignUpPolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSignUpPolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SignUpResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8272,6 +8871,54 @@ func (r ListTenantsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListTenantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *TenantCreateResult
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateTenantResponse) GetJSON201() *TenantCreateResult {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateTenantResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9280,6 +9927,54 @@ func (r ListMembersResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListMembersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddMemberResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Member
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddMemberResponse) GetJSON201() *Member {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddMemberResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddMemberResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddMemberResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddMemberResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddMemberResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10512,6 +11207,32 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 	return ParseGetMeResponse(rsp)
 }
 
+// ChangePasswordWithBodyWithResponse Give yourself another password; all your other sessions end
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/me/password (the `ChangePassword` operationId).
+func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
+	rsp, err := c.ChangePasswordWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangePasswordResponse(rsp)
+}
+
+// ChangePasswordWithResponse Give yourself another password; all your other sessions end
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/me/password (the `ChangePassword` operationId).
+func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
+	rsp, err := c.ChangePassword(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangePasswordResponse(rsp)
+}
+
 // ListOperatorAuditWithResponse What operators changed, newest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10668,6 +11389,19 @@ func (c *ClientWithResponses) SignOutWithResponse(ctx context.Context, reqEditor
 	return ParseSignOutResponse(rsp)
 }
 
+// GetSignUpPolicyWithResponse Whether strangers may sign up here
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/signup (the `GetSignUpPolicy` operationId).
+func (c *ClientWithResponses) GetSignUpPolicyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSignUpPolicyResponse, error) {
+	rsp, err := c.GetSignUpPolicy(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSignUpPolicyResponse(rsp)
+}
+
 // SignUpWithBodyWithResponse Make a tenant with its owner, a first project and a first API key
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10705,6 +11439,36 @@ func (c *ClientWithResponses) ListTenantsWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParseListTenantsResponse(rsp)
+}
+
+// CreateTenantWithBodyWithResponse Make a tenant with its owner and a first project (operator)
+//
+// The owner has an account already, or gets one with the password that you send.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants (the `CreateTenant` operationId).
+func (c *ClientWithResponses) CreateTenantWithBodyWithResponse(ctx context.Context, params *CreateTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTenantResponse, error) {
+	rsp, err := c.CreateTenantWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateTenantResponse(rsp)
+}
+
+// CreateTenantWithResponse Make a tenant with its owner and a first project (operator)
+//
+// The owner has an account already, or gets one with the password that you send.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants (the `CreateTenant` operationId).
+func (c *ClientWithResponses) CreateTenantWithResponse(ctx context.Context, params *CreateTenantParams, body CreateTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTenantResponse, error) {
+	rsp, err := c.CreateTenant(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateTenantResponse(rsp)
 }
 
 // GetTenantWithResponse One tenant
@@ -10798,7 +11562,7 @@ func (c *ClientWithResponses) GetApiKeyWithResponse(ctx context.Context, tenantI
 	return ParseGetApiKeyResponse(rsp)
 }
 
-// UpdateApiKeyWithBodyWithResponse Change an API key; its secret is shown in this answer only
+// UpdateApiKeyWithBodyWithResponse Change an API key
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10811,7 +11575,7 @@ func (c *ClientWithResponses) UpdateApiKeyWithBodyWithResponse(ctx context.Conte
 	return ParseUpdateApiKeyResponse(rsp)
 }
 
-// UpdateApiKeyWithResponse Change an API key; its secret is shown in this answer only
+// UpdateApiKeyWithResponse Change an API key
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10839,6 +11603,8 @@ func (c *ClientWithResponses) RevokeApiKeyWithResponse(ctx context.Context, tena
 
 // RotateApiKeyWithBodyWithResponse Give a key a new secret; the old one works on for the overlap
 //
+// A key has one old secret at a time. Rotating it again ends the old secret of the rotation before at once: ended_early then says until when that one would have worked.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/tenants/{tenant_id}/api-keys/{api_key_id}/rotate (the `RotateApiKey` operationId).
@@ -10851,6 +11617,8 @@ func (c *ClientWithResponses) RotateApiKeyWithBodyWithResponse(ctx context.Conte
 }
 
 // RotateApiKeyWithResponse Give a key a new secret; the old one works on for the overlap
+//
+// A key has one old secret at a time. Rotating it again ends the old secret of the rotation before at once: ended_early then says until when that one would have worked.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11069,6 +11837,36 @@ func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, tenan
 		return nil, err
 	}
 	return ParseListMembersResponse(rsp)
+}
+
+// AddMemberWithBodyWithResponse Add somebody who has an account
+//
+// Owners and admins add people by the e-mail address of their account; only an owner adds owners. An operator may send a password as well, which makes an account for somebody who has none.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{tenant_id}/members (the `AddMember` operationId).
+func (c *ClientWithResponses) AddMemberWithBodyWithResponse(ctx context.Context, tenantId TenantId, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error) {
+	rsp, err := c.AddMemberWithBody(ctx, tenantId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddMemberResponse(rsp)
+}
+
+// AddMemberWithResponse Add somebody who has an account
+//
+// Owners and admins add people by the e-mail address of their account; only an owner adds owners. An operator may send a password as well, which makes an account for somebody who has none.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{tenant_id}/members (the `AddMember` operationId).
+func (c *ClientWithResponses) AddMemberWithResponse(ctx context.Context, tenantId TenantId, params *AddMemberParams, body AddMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*AddMemberResponse, error) {
+	rsp, err := c.AddMember(ctx, tenantId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddMemberResponse(rsp)
 }
 
 // RemoveMemberWithResponse Remove a member
@@ -11566,6 +12364,35 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	return response, nil
 }
 
+// ParseChangePasswordResponse parses an HTTP response from a ChangePasswordWithResponse call
+func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangePasswordResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListOperatorAuditResponse parses an HTTP response from a ListOperatorAuditWithResponse call
 func ParseListOperatorAuditResponse(rsp *http.Response) (*ListOperatorAuditResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11852,6 +12679,39 @@ func ParseSignOutResponse(rsp *http.Response) (*SignOutResponse, error) {
 	return response, nil
 }
 
+// ParseGetSignUpPolicyResponse parses an HTTP response from a GetSignUpPolicyWithResponse call
+func ParseGetSignUpPolicyResponse(rsp *http.Response) (*GetSignUpPolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSignUpPolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SignUpPolicy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseSignUpResponse parses an HTTP response from a SignUpWithResponse call
 func ParseSignUpResponse(rsp *http.Response) (*SignUpResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11905,6 +12765,39 @@ func ParseListTenantsResponse(rsp *http.Response) (*ListTenantsResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateTenantResponse parses an HTTP response from a CreateTenantWithResponse call
+func ParseCreateTenantResponse(rsp *http.Response) (*CreateTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest TenantCreateResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -12598,6 +13491,39 @@ func ParseListMembersResponse(rsp *http.Response) (*ListMembersResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddMemberResponse parses an HTTP response from a AddMemberWithResponse call
+func ParseAddMemberResponse(rsp *http.Response) (*AddMemberResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddMemberResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Member
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -431,6 +431,7 @@ type ApiKeyStatus string
 
 // ApiKeyCreate defines model for ApiKeyCreate.
 type ApiKeyCreate struct {
+	// AllowedRoutes Names of routes that exist; empty means all
 	AllowedRoutes *[]string  `json:"allowed_routes,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
 	Name          string     `json:"name"`
@@ -448,6 +449,7 @@ type ApiKeyPage struct {
 
 // ApiKeyPatch defines model for ApiKeyPatch.
 type ApiKeyPatch struct {
+	// AllowedRoutes Names of routes that exist; empty means all
 	AllowedRoutes *[]string  `json:"allowed_routes,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
 	Name          *string    `json:"name,omitempty"`
@@ -464,10 +466,13 @@ type ApiKeyRotate struct {
 // ApiKeyWithSecret defines model for ApiKeyWithSecret.
 type ApiKeyWithSecret struct {
 	// AllowedRoutes Routes this key may call; empty means all
-	AllowedRoutes []string   `json:"allowed_routes"`
-	ChangeId      *int64     `json:"change_id,omitempty"`
-	CreatedAt     time.Time  `json:"created_at"`
-	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
+	AllowedRoutes []string  `json:"allowed_routes"`
+	ChangeId      *int64    `json:"change_id,omitempty"`
+	CreatedAt     time.Time `json:"created_at"`
+
+	// EndedEarly After a rotation: until when the old secret of the rotation before would have worked; it ended now
+	EndedEarly *time.Time `json:"ended_early,omitempty"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 
 	// Hint Start and end of the secret
 	Hint       string     `json:"hint"`
@@ -802,6 +807,18 @@ type Member struct {
 	Version   int64     `json:"version"`
 }
 
+// MemberCreate defines model for MemberCreate.
+type MemberCreate struct {
+	Email string `json:"email"`
+
+	// Name For an account to be made (operator)
+	Name *string `json:"name,omitempty"`
+
+	// Password For an account to be made (operator)
+	Password *string `json:"password,omitempty"`
+	Role     Role    `json:"role"`
+}
+
 // MemberPage defines model for MemberPage.
 type MemberPage struct {
 	Data       []Member `json:"data"`
@@ -900,6 +917,14 @@ type Overview struct {
 type Page struct {
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// PasswordChange defines model for PasswordChange.
+type PasswordChange struct {
+	Current string `json:"current"`
+
+	// New At least four different characters
+	New string `json:"new"`
 }
 
 // Price defines model for Price.
@@ -1183,12 +1208,20 @@ type SignUp struct {
 	Email string `json:"email"`
 
 	// Name The owner's name
-	Name     *string `json:"name,omitempty"`
-	Password string  `json:"password"`
+	Name *string `json:"name,omitempty"`
+
+	// Password At least four different characters
+	Password string `json:"password"`
 
 	// Slug Made from the name when missing
 	Slug       *string `json:"slug,omitempty"`
 	TenantName string  `json:"tenant_name"`
+}
+
+// SignUpPolicy defines model for SignUpPolicy.
+type SignUpPolicy struct {
+	// Open If not, operators make tenants and accounts
+	Open bool `json:"open"`
 }
 
 // SignUpResult defines model for SignUpResult.
@@ -1208,6 +1241,29 @@ type Tenant struct {
 	Slug      string       `json:"slug"`
 	Status    TenantStatus `json:"status"`
 	Version   int64        `json:"version"`
+}
+
+// TenantCreate defines model for TenantCreate.
+type TenantCreate struct {
+	// Email The owner's
+	Email string `json:"email"`
+
+	// Name The owner's name, for an account to be made
+	Name *string `json:"name,omitempty"`
+
+	// Password For an account to be made; not for one that exists
+	Password *string `json:"password,omitempty"`
+
+	// Slug Made from the name when missing
+	Slug       *string `json:"slug,omitempty"`
+	TenantName string  `json:"tenant_name"`
+}
+
+// TenantCreateResult defines model for TenantCreateResult.
+type TenantCreateResult struct {
+	Owner   Member  `json:"owner"`
+	Project Project `json:"project"`
+	Tenant  Tenant  `json:"tenant"`
 }
 
 // TenantPage defines model for TenantPage.
@@ -1281,7 +1337,7 @@ type Usage struct {
 type UsageGroup struct {
 	Group string `json:"group"`
 
-	// Name For people: the key's or project's name
+	// Name For people: the key's or project's name, (none) for the empty group
 	Name   string `json:"name"`
 	Totals Totals `json:"totals"`
 }
@@ -1291,7 +1347,7 @@ type UsagePoint struct {
 	// At Start of the interval
 	At time.Time `json:"at"`
 
-	// Group Model, route, key id, …; empty without group_by
+	// Group Model, route, key id, …; empty without group_by, and for requests that were refused before they had one
 	Group  string `json:"group"`
 	Totals Totals `json:"totals"`
 }
@@ -1375,6 +1431,12 @@ type ListTenantsParams struct {
 	// Query Part of the name or slug
 	Query  *string       `form:"query,omitempty" json:"query,omitempty"`
 	Status *TenantStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// CreateTenantParams defines parameters for CreateTenant.
+type CreateTenantParams struct {
+	// IdempotencyKey A repeat with the same key and body answers as the first time did
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // UpdateTenantParams defines parameters for UpdateTenant.
@@ -1484,6 +1546,12 @@ type ListMembersParams struct {
 
 	// Cursor next_cursor of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddMemberParams defines parameters for AddMember.
+type AddMemberParams struct {
+	// IdempotencyKey A repeat with the same key and body answers as the first time did
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RemoveMemberParams defines parameters for RemoveMember.
@@ -1654,6 +1722,9 @@ type GetUsageParamsInterval string
 // GetUsageParamsGroupBy defines parameters for GetUsage.
 type GetUsageParamsGroupBy string
 
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = PasswordChange
+
 // CreateCatalogModelJSONRequestBody defines body for CreateCatalogModel for application/json ContentType.
 type CreateCatalogModelJSONRequestBody = CatalogModelCreate
 
@@ -1665,6 +1736,9 @@ type SignInJSONRequestBody = SignIn
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUp
+
+// CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
+type CreateTenantJSONRequestBody = TenantCreate
 
 // UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
 type UpdateTenantJSONRequestBody = TenantPatch
@@ -1686,6 +1760,9 @@ type UpdateCredentialJSONRequestBody = CredentialPatch
 
 // CreateManagementKeyJSONRequestBody defines body for CreateManagementKey for application/json ContentType.
 type CreateManagementKeyJSONRequestBody = ManagementKeyCreate
+
+// AddMemberJSONRequestBody defines body for AddMember for application/json ContentType.
+type AddMemberJSONRequestBody = MemberCreate
 
 // UpdateMemberJSONRequestBody defines body for UpdateMember for application/json ContentType.
 type UpdateMemberJSONRequestBody = MemberPatch
@@ -1719,6 +1796,9 @@ type ServerInterface interface {
 	// GetMe Who this session or key is, and what it may reach
 	// (GET /v1/me)
 	GetMe(ctx echo.Context) error
+	// ChangePassword Give yourself another password; all your other sessions end
+	// (POST /v1/me/password)
+	ChangePassword(ctx echo.Context) error
 	// ListOperatorAudit What operators changed, newest first
 	// (GET /v1/operator/audit)
 	ListOperatorAudit(ctx echo.Context, params ListOperatorAuditParams) error
@@ -1746,12 +1826,18 @@ type ServerInterface interface {
 	// SignOut End this session
 	// (DELETE /v1/sessions/current)
 	SignOut(ctx echo.Context) error
+	// GetSignUpPolicy Whether strangers may sign up here
+	// (GET /v1/signup)
+	GetSignUpPolicy(ctx echo.Context) error
 	// SignUp Make a tenant with its owner, a first project and a first API key
 	// (POST /v1/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
 	// ListTenants All tenants with their last 30 days (operator)
 	// (GET /v1/tenants)
 	ListTenants(ctx echo.Context, params ListTenantsParams) error
+	// CreateTenant Make a tenant with its owner and a first project (operator)
+	// (POST /v1/tenants)
+	CreateTenant(ctx echo.Context, params CreateTenantParams) error
 	// GetTenant One tenant
 	// (GET /v1/tenants/{tenant_id})
 	GetTenant(ctx echo.Context, tenantId TenantId) error
@@ -1767,7 +1853,7 @@ type ServerInterface interface {
 	// GetApiKey One of the API keys
 	// (GET /v1/tenants/{tenant_id}/api-keys/{api_key_id})
 	GetApiKey(ctx echo.Context, tenantId TenantId, apiKeyId string) error
-	// UpdateApiKey Change an API key; its secret is shown in this answer only
+	// UpdateApiKey Change an API key
 	// (PATCH /v1/tenants/{tenant_id}/api-keys/{api_key_id})
 	UpdateApiKey(ctx echo.Context, tenantId TenantId, apiKeyId string, params UpdateApiKeyParams) error
 	// RevokeApiKey Refuse a key from now on and cut its open streams
@@ -1815,6 +1901,9 @@ type ServerInterface interface {
 	// ListMembers List members
 	// (GET /v1/tenants/{tenant_id}/members)
 	ListMembers(ctx echo.Context, tenantId TenantId, params ListMembersParams) error
+	// AddMember Add somebody who has an account
+	// (POST /v1/tenants/{tenant_id}/members)
+	AddMember(ctx echo.Context, tenantId TenantId, params AddMemberParams) error
 	// RemoveMember Remove a member
 	// (DELETE /v1/tenants/{tenant_id}/members/{member_id})
 	RemoveMember(ctx echo.Context, tenantId TenantId, memberId string, params RemoveMemberParams) error
@@ -1935,6 +2024,15 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMe(ctx)
+	return err
+}
+
+// ChangePassword converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangePassword(ctx)
 	return err
 }
 
@@ -2098,6 +2196,15 @@ func (w *ServerInterfaceWrapper) SignOut(ctx echo.Context) error {
 	return err
 }
 
+// GetSignUpPolicy converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSignUpPolicy(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSignUpPolicy(ctx)
+	return err
+}
+
 // SignUp converts echo context to params.
 func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	var err error
@@ -2163,6 +2270,35 @@ func (w *ServerInterfaceWrapper) ListTenants(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListTenants(ctx, params)
+	return err
+}
+
+// CreateTenant converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTenant(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTenantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTenant(ctx, params)
 	return err
 }
 
@@ -2904,6 +3040,42 @@ func (w *ServerInterfaceWrapper) ListMembers(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListMembers(ctx, tenantId, params)
+	return err
+}
+
+// AddMember converts echo context to params.
+func (w *ServerInterfaceWrapper) AddMember(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantId TenantId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddMemberParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddMember(ctx, tenantId, params)
 	return err
 }
 
@@ -3987,11 +4159,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.GET(options.BaseURL+"/v1/signup", wrapper.GetSignUpPolicy, options.OperationMiddlewares["getSignUpPolicy"]...)
 	router.POST(options.BaseURL+"/v1/signup", wrapper.SignUp, options.OperationMiddlewares["signUp"]...)
 	router.POST(options.BaseURL+"/v1/sessions", wrapper.SignIn, options.OperationMiddlewares["signIn"]...)
 	router.DELETE(options.BaseURL+"/v1/sessions/current", wrapper.SignOut, options.OperationMiddlewares["signOut"]...)
 	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.POST(options.BaseURL+"/v1/me/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/v1/tenants", wrapper.ListTenants, options.OperationMiddlewares["listTenants"]...)
+	router.POST(options.BaseURL+"/v1/tenants", wrapper.CreateTenant, options.OperationMiddlewares["createTenant"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.GetTenant, options.OperationMiddlewares["getTenant"]...)
 	router.PATCH(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.UpdateTenant, options.OperationMiddlewares["updateTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/suspend", wrapper.SuspendTenant, options.OperationMiddlewares["suspendTenant"]...)
@@ -4002,6 +4177,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/projects/:project_id", wrapper.GetProject, options.OperationMiddlewares["getProject"]...)
 	router.PATCH(options.BaseURL+"/v1/tenants/:tenant_id/projects/:project_id", wrapper.UpdateProject, options.OperationMiddlewares["updateProject"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/members", wrapper.AddMember, options.OperationMiddlewares["addMember"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenant_id/members/:member_id", wrapper.RemoveMember, options.OperationMiddlewares["removeMember"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/members/:member_id", wrapper.GetMember, options.OperationMiddlewares["getMember"]...)
 	router.PATCH(options.BaseURL+"/v1/tenants/:tenant_id/members/:member_id", wrapper.UpdateMember, options.OperationMiddlewares["updateMember"]...)
@@ -4117,6 +4293,39 @@ type GetMedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMedefaultApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePasswordRequestObject struct {
+	Body *ChangePasswordJSONRequestBody
+}
+
+type ChangePasswordResponseObject interface {
+	VisitChangePasswordResponse(w http.ResponseWriter) error
+}
+
+type ChangePassword204Response struct {
+}
+
+func (response ChangePassword204Response) VisitChangePasswordResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ChangePassworddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4477,6 +4686,44 @@ func (response SignOutdefaultApplicationProblemPlusJSONResponse) VisitSignOutRes
 	return err
 }
 
+type GetSignUpPolicyRequestObject struct {
+}
+
+type GetSignUpPolicyResponseObject interface {
+	VisitGetSignUpPolicyResponse(w http.ResponseWriter) error
+}
+
+type GetSignUpPolicy200JSONResponse SignUpPolicy
+
+func (response GetSignUpPolicy200JSONResponse) VisitGetSignUpPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSignUpPolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSignUpPolicydefaultApplicationProblemPlusJSONResponse) VisitGetSignUpPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SignUpRequestObject struct {
 	Params SignUpParams
 	Body   *SignUpJSONRequestBody
@@ -4545,6 +4792,46 @@ type ListTenantsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantsdefaultApplicationProblemPlusJSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTenantRequestObject struct {
+	Params CreateTenantParams
+	Body   *CreateTenantJSONRequestBody
+}
+
+type CreateTenantResponseObject interface {
+	VisitCreateTenantResponse(w http.ResponseWriter) error
+}
+
+type CreateTenant201JSONResponse TenantCreateResult
+
+func (response CreateTenant201JSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateTenantdefaultApplicationProblemPlusJSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5396,6 +5683,47 @@ type ListMembersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListMembersdefaultApplicationProblemPlusJSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddMemberRequestObject struct {
+	TenantId TenantId `json:"tenant_id"`
+	Params   AddMemberParams
+	Body     *AddMemberJSONRequestBody
+}
+
+type AddMemberResponseObject interface {
+	VisitAddMemberResponse(w http.ResponseWriter) error
+}
+
+type AddMember201JSONResponse Member
+
+func (response AddMember201JSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddMemberdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddMemberdefaultApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6433,6 +6761,9 @@ type StrictServerInterface interface {
 	// GetMe Who this session or key is, and what it may reach
 	// (GET /v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ChangePassword Give yourself another password; all your other sessions end
+	// (POST /v1/me/password)
+	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
 	// ListOperatorAudit What operators changed, newest first
 	// (GET /v1/operator/audit)
 	ListOperatorAudit(ctx context.Context, request ListOperatorAuditRequestObject) (ListOperatorAuditResponseObject, error)
@@ -6460,12 +6791,18 @@ type StrictServerInterface interface {
 	// SignOut End this session
 	// (DELETE /v1/sessions/current)
 	SignOut(ctx context.Context, request SignOutRequestObject) (SignOutResponseObject, error)
+	// GetSignUpPolicy Whether strangers may sign up here
+	// (GET /v1/signup)
+	GetSignUpPolicy(ctx context.Context, request GetSignUpPolicyRequestObject) (GetSignUpPolicyResponseObject, error)
 	// SignUp Make a tenant with its owner, a first project and a first API key
 	// (POST /v1/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
 	// ListTenants All tenants with their last 30 days (operator)
 	// (GET /v1/tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
+	// CreateTenant Make a tenant with its owner and a first project (operator)
+	// (POST /v1/tenants)
+	CreateTenant(ctx context.Context, request CreateTenantRequestObject) (CreateTenantResponseObject, error)
 	// GetTenant One tenant
 	// (GET /v1/tenants/{tenant_id})
 	GetTenant(ctx context.Context, request GetTenantRequestObject) (GetTenantResponseObject, error)
@@ -6481,7 +6818,7 @@ type StrictServerInterface interface {
 	// GetApiKey One of the API keys
 	// (GET /v1/tenants/{tenant_id}/api-keys/{api_key_id})
 	GetApiKey(ctx context.Context, request GetApiKeyRequestObject) (GetApiKeyResponseObject, error)
-	// UpdateApiKey Change an API key; its secret is shown in this answer only
+	// UpdateApiKey Change an API key
 	// (PATCH /v1/tenants/{tenant_id}/api-keys/{api_key_id})
 	UpdateApiKey(ctx context.Context, request UpdateApiKeyRequestObject) (UpdateApiKeyResponseObject, error)
 	// RevokeApiKey Refuse a key from now on and cut its open streams
@@ -6529,6 +6866,9 @@ type StrictServerInterface interface {
 	// ListMembers List members
 	// (GET /v1/tenants/{tenant_id}/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
+	// AddMember Add somebody who has an account
+	// (POST /v1/tenants/{tenant_id}/members)
+	AddMember(ctx context.Context, request AddMemberRequestObject) (AddMemberResponseObject, error)
 	// RemoveMember Remove a member
 	// (DELETE /v1/tenants/{tenant_id}/members/{member_id})
 	RemoveMember(ctx context.Context, request RemoveMemberRequestObject) (RemoveMemberResponseObject, error)
@@ -6660,6 +7000,52 @@ func (sh *strictHandler) GetMe(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		return validResponse.VisitGetMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangePassword operation middleware
+func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
+	var request ChangePasswordRequestObject
+
+	var body ChangePasswordJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePassword(ctx.Request().Context(), request.(ChangePasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
+		return validResponse.VisitChangePasswordResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6950,6 +7336,29 @@ func (sh *strictHandler) SignOut(ctx echo.Context) error {
 	return nil
 }
 
+// GetSignUpPolicy operation middleware
+func (sh *strictHandler) GetSignUpPolicy(ctx echo.Context) error {
+	var request GetSignUpPolicyRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSignUpPolicy(ctx.Request().Context(), request.(GetSignUpPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSignUpPolicy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSignUpPolicyResponseObject); ok {
+		return validResponse.VisitGetSignUpPolicyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SignUp operation middleware
 func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	var request SignUpRequestObject
@@ -7017,6 +7426,54 @@ func (sh *strictHandler) ListTenants(ctx echo.Context, params ListTenantsParams)
 		return err
 	} else if validResponse, ok := response.(ListTenantsResponseObject); ok {
 		return validResponse.VisitListTenantsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTenant operation middleware
+func (sh *strictHandler) CreateTenant(ctx echo.Context, params CreateTenantParams) error {
+	var request CreateTenantRequestObject
+
+	request.Params = params
+
+	var body CreateTenantJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTenant(ctx.Request().Context(), request.(CreateTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTenantResponseObject); ok {
+		return validResponse.VisitCreateTenantResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -7728,6 +8185,55 @@ func (sh *strictHandler) ListMembers(ctx echo.Context, tenantId TenantId, params
 		return err
 	} else if validResponse, ok := response.(ListMembersResponseObject); ok {
 		return validResponse.VisitListMembersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddMember operation middleware
+func (sh *strictHandler) AddMember(ctx echo.Context, tenantId TenantId, params AddMemberParams) error {
+	var request AddMemberRequestObject
+
+	request.TenantId = tenantId
+	request.Params = params
+
+	var body AddMemberJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddMember(ctx.Request().Context(), request.(AddMemberRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddMember")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddMemberResponseObject); ok {
+		return validResponse.VisitAddMemberResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -8583,132 +9089,143 @@ func (sh *strictHandler) GetUsage(ctx echo.Context, tenantId TenantId, params Ge
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H1tc9s21uhfweg+M23vpS3nrfep8ymbtruZbTYZ25l+aHJlmDySsCYBFgCtaD2Z2V+zP2x/yR28kSAF",
-	"UqQkyk6f/dTGIsGD834ODs65n8QsyxkFKsXk/H6SY44zkMD1v14XXDCu/i8BEXOSS8Lo5HxC4bOcxfpH",
-	"xOZILgHleAHoBuaMwySaEPXU7wXw9SSaUJzB5Hxinp9EExEvIcNq1Qx//gXoQi4n5y/OzqKJXOfqSSE5",
-	"oYvJly/R5GfOss3vX0rMZYQIjdNCkDt4iZ6doQSvBcILhlZLoCgjQqhFwrDM1bI+JHPGMywn55MESziR",
-	"JFO72ATnTQJZziTQeP1XWG8C9gpxyAFLtCJyqfEicAboFtYI0wTdsET9j1gBFwgL/cCccCGR+iJKSOLg",
-	"XQJOgFcAex8+UV9uweLTFy+CYM/fYhkvN+H96QovHAXvgAvCKJIMxUtMF9AKy/zELNcCxPfPQzD8QjIi",
-	"1ZMheqT6R3+9BOa4SOXk/OlZpBYnWZFNzp8oLskItf8qv0OohAVw/aEroJjKN8nmbt8k6FsJdPbvf/7r",
-	"O8Q4EmlRMkiO5bKCR+o1ZpoeHH4vCIdkci55AYP2fMUCKKdJhOBzybmUrfpwrGTD+fWLAl7kjArQ4vye",
-	"s5sUtDzFjEqgmh44z1MSYwXeNDdP/J+/CwXrvffB/+Iwn5xP/te00hdT86uYunX1Fxu75ZwZstiH1Vqv",
-	"cmKlJ+csBy6JgQ+nKVtBMuOskOYv9cUu9N+RXBKhRSrDaxTjNH2JIMvlGmWAqUA4TRUOJWR6iQZSSixh",
-	"zvFa/dswu6K1j1dC5ffPJ5sMFk1iDlhCMsOyLyGiCXzOCQcx6J0lMfQJqD6tTIAmTnQFxBxkaBGzq40/",
-	"p1jIWSEG7sKwYmC5nMMdYYWY3eGUJLOCSpJugv5B/dnwegW0tRn6LwoqxJnUvIhWjN+KSdQTtpyzv0Ms",
-	"Zy0b5nDHbgduV0My8B0hsSw03wFVKuq3CY4luVPPGh4wGkUDM/kUWMBq4V68+MVXTr9NtLby8GAJZjmp",
-	"hC1qyln10RpzV9CxG7Wkgs5I7mv9UB/5LaXQt1EBS69V/Bvz8BPv91JIdxEgx67et539KP+9lZPqLHy1",
-	"BGRswzcCsTQBIZF9vqnEtxoHn3Qa1HaEv8cLsAh+N5+c/7ZFHaunv0RN6iRY4hpNutawKnpDXTbg1mtu",
-	"wv3Jg9z6HX9ETqFwB3xmPxhgFnwLxsfTj6wRXuF19fkbxlLAVOO0he4XWgNtoo/dAU9xPhMQM5qImr/0",
-	"398/P/Ndpqcvfnh6VnObzoKapAWEX4lcXhrz0psBS+Zpwi3KhRpGbclWFDEah71un+PsEi08J6XyBDYR",
-	"FnNIgEqC0zYDkRRcm52Z0d49/ABQrs0sZknYJmq/fnazltB/yZyzO6J87bCRNT/OMpZAGnxEKOdgZ4u1",
-	"xbyUwG2AEjXw65kaD0k18OoIb2IrqAmLhMifqOQhxzGW1mbCZ5zlqVYIOZndwvrUGNvQznEsGW/jB/Pj",
-	"LaFdP7c6REMIEKcEVKyRh/kSJDbOFE4SoraJ0/fe5k1MsoGtJRaBcO/yL69Onr74Hin9YdxoUAjV7qTS",
-	"U+ot51My6uL5CC3hc9BBgt8LEB0+l2AFj2Hr761YFvD7Lo6Qek3ToEZGj+A1+kWOfZoQ1XdQ265PtZJG",
-	"FuutzPsAVrySmX0seSGXl3Kdgu/W3gDmWhdU2QFGIejSvsYSp2zx1qmt+oZuCpLKGaGBSPkO+Nq6W4o1",
-	"EUbaXzAcSgSy5Gva0x1COhUNf5azFaEJW4V0oXpGyFnOSQzbw2H1UBl8VSqJ5UAxmS5yefKcnSh7PDDK",
-	"2tM6QJoO2kFLfNFqBSw9GtiMKhKHRMPnjrbAYpM+Xc5M0J8L+5L9sWFBa5Ch4eTX/cUcSwlccfL/+w2f",
-	"/OPs5IdP9r8nn/73f7UEsQ0iNnfQ6ZH2Ntjb6HB8TVXTEXvoqtda8t/RH7HE71NMQ1HqXCpE+C4PLbIb",
-	"wzlq6VmuXmyzWqmK5qsfPK3DYV4ISLZt9UI9htPgrqpP2w8FKaX3eFn6bQ1ZGaz7sozIoV5jBazoT+MN",
-	"2gSycQ69dVOgXkHmc0gusTIHd4CIDHvRxU1KxHJotmdvb4XDHXG5mzr4b01WAOnEmDkusTBybdgM/4Fx",
-	"wsrkew/iCRVGC2m5uf7RnznLkKEukgwpxCJGq0QboxDpmAvhNN1EaCUTkkmcdtMkZpRCLHV2a4tzVvFn",
-	"g/e2uV+pSaMZaOocGJSSMiQJqIBCLmfWcQm67+p34Vyebg/L+UZfoskNFjAreFq3+kspc3E+neKcnBoP",
-	"4DRm2fTuSTAYGO65KMTPFFezQtbV2p5J64TgVCFzCwp+tI/VY95tALVIGUnS7e/28pDqzGoQH6GMCMlx",
-	"GqF///NfiHEUF0Lqo8CAtxRzkLNwFv4XJUDxEnMcS+Cinod/6ae3iRSQzpHyVkFFXQtyBxTd4Ph2MkL2",
-	"13pgnuV3RPS4s8bfUU0Y6tsOslcblTdpNyCvXAlra265LrLNTN0YIlwn+V8pW1HkMCuMwlRBsqE94Yit",
-	"aD3v+yIIWVhky3zd92dbs3UHFc3yw8/0l7d+OiChQ5fYPTE/luNdJSa9hZ+f/fB9r8S9B1o3cz+AX11Z",
-	"wX28am8H4Xz+Q0vnK0RhhXCScBBK1UIifC2MF5jQCAlmvEfKdCVGjCkSQBOEkZBM+V/2cUgFrJagS1n+",
-	"I89jyfMgoduQqq4Iz7BB2LUzaeG+GfkbWFp3v1GKYH19G44QiRIGAlFmQ5O1Po7vc4qQMyNQPZ5t85no",
-	"bJ6SxVL2XCbFi/4Bg3FsKKgwA7kIp9z0EotQxKDLCwQAHRiBVfFTn9gnZyzVEiAGvVHQmNE54Rn0dbJ3",
-	"PVapJUxt+CIky3MdJ6VMyGC+1GQ8+26qEHgBM71Yvxc8H7PbtmmP0vCn78o56Wqc59Ro7vbvEbWUpWqD",
-	"njT6XFwnbYhstV1/6lIOvxAROA4cZEI70xVGMGaDWLfpQjSWiNoscTT5EVKQhm33S/oENckm+YMwVKaq",
-	"rj5+JRyQ+bbRD/rkmyY5I1QikQO+FS/RbR83OkJMLtWv+i1kgreTeKk5ywlU/a+YyiVnOYlPMhCKORTn",
-	"LEAn2UNC9iOLJeOvlxDfbqITPucppliGxaQjAGW3LalBthI78YZxL5kKFvUaUQ22IH30xi4gZzx0EK42",
-	"3D9l52MpwP3h7Tb2oIG33w0DnKaYB+zRh0uUmN9QDhxlJE1NfeotUIG+VX+zR3KK7dQzM/vv7yJU5MqG",
-	"/YASiEmGU4M5l5I5O33you7aPQt5dj8TSBNTwbiByDn5HE4PsxhvHkYrd/O0flzlFbQYht0ukeXa1Tsh",
-	"hL7FFC8gAyqDVZbHrl/sW5PYKlS71e5tDy0umIkq9qzZ68jDaCg26++2JENq9GvLhxyxzKk/LsPaS7+/",
-	"daPHj43rcrJHeFxbaJeCqSYkx66behtisMzWnfSVX3cu4oSoEDqhmJV7U55e0BZnoAIHsSR5f8v0tnwn",
-	"6Ja1GugcOJaM97Bb9hDCl+fy7TrMQd7Wvx9I+w4lRbsqHaAWFf3aDsP2zVO7td3emhqzd+LYoPkBdAeU",
-	"p2O7Kg0LeTCftrPKbde1lbxsfO0g7KIv07QUJVrz2rWMubVjD7XLIHjWJ1DxL+vYKz11brIQBNESLkqK",
-	"TTlCG/sPP6UbXDu0i57YXuXa8mcNWhIOXY5edRRNCqqjxH5vfTAPly/vq5qapaxdBU91QEs8DtFfnWVP",
-	"NS5sJOtYQRN0sy5DaV3EqQHruIkQroLa4Jvuuwv7lU3tWNukhLmQUJbcNgosdKl9qD5QRYFyCRYzkrE+",
-	"CNmDAZvVDi3c1FGI9UAVWHuXXlm4g/ZsP4RuoOgd/YWJQMbgV1MalOdAhSL8XAXw+nQe64uCVV5KYr4A",
-	"+Y1A9uQFxZhSJhF8zjkIcY5SmEvECnPVTjFSgogpnjHHXOjziWRpulD6OOE6pxshxk0Fj/oUEcgVhFU5",
-	"K/XkxFWKBX3hd9bF9KVnoGLguqDHJllfaqCchayUhPrHnHHEKPSRCPfOWNpBkKTfK5fqwaZ/MOiulf6U",
-	"gzIkgO8KGbOslrw3CbiSnEUuJAeczfT1hqoaPE6ZeUBZGM6L3FRExUU40f/uDvgdgVX4QsMdzLyTgGau",
-	"VS6VurPpL8uZOXDCkn7nTnN7sb6fZ6H3c4fDFl4nePtHbh8EXsB79U4ocht2+CFZ/z1IlhutOxDUP3NW",
-	"BINMtaAH7kFWlDjd7iqbp5p8bXsa6IviJb3KNWunLnXuKilY31INYyE5cTaqzrpLLGYZ4y01sl7niO2O",
-	"fblU8OtOyzQrERLCZoTmxfbTdJt41vUI6i1WyGGvxThewowDTga/tOJEwpC3BoYcMJ+DIfNASW8JHDKs",
-	"vj4QrUOfZ5wszE0Qp3itpavnXgyHBlXqYBJ6pwYD3hpsrkwha88zV2uhLDY2aOnwWu62vovyY61S015j",
-	"98eUnU1ZqFvTvzVacLzUdRzOqGIhe3chOJKYHInJS56tHZSdbT0BqXNnKxseP8YpkwS7xjiVTG8wUcyE",
-	"PEcrF2CUYXm8VKGGeIkEpKn3gL3XlmNd/VDqO2YkGNI0qN+8Fi7NK1It95CrC6SbeWXlvfb3Xbzj0IDv",
-	"0nYguuWSaPv142giiUyho4fLRhGgLf/zW1LpiE+fmRNqSgLtZeQtOUX1q4PAP7ozL6vN1rYWZnLdGOIw",
-	"ZwBDM/0HqiTvnciym20zLTsdPfZtkmG//RD6hDkYdtcoFvZg3mRXtG2gyF06C5ZCdV94ay9PiEzXrLDU",
-	"x0DuHvQK1lC2b96/23YZvCzXsq3DHJ7qm//UTowD1KaVdwl3Y0AFSukVNHxBU5nX2h7B/tzRAUG34mi7",
-	"jlQ6fzNTztP3IKXy/wa+yIScUUxZz+cP3g4EhCQZlm2nLKacW2+p/yeXUuazLgOqPbFhiDJhVlvhG6tS",
-	"Y11s6TJopa86DAadmhtCrS3Nv/Y9wuKABaOELoZtY1t7DFZIOGAbFw44C7NX84zY72OxtSdLyZORrxMa",
-	"jcbMXnzu6T44c3xU5+GNdjF2S770NJi6yWAh1RJUGwGq+lqixoSeNuvQoT+WjnZDk3qasF/XDtvFKOBk",
-	"exH6MF70g/SBmrOzPY2uyV7MBpbu73Aevt1PGXSToorTh2GD0AUIOdiv6RV6O1u826F53145tvgGLyBY",
-	"nhnWFb4IBLkwzGFBRG8yTb2bjgdetOGUuesIpsWPT40OyTx+YOCRctfA4ILVG+6wFdW6FCeZTgomcAep",
-	"AnASTW5Impqz/jsCq9o1xIoLL5y92bNfxOGCV/9QsTWyDZzwxjhNgQuUFxIRKhn6aJb6OAl9nNFZak+L",
-	"O30Wc6Z8uNC53F0FwoB4WlOrLZoechrb1gtnS7XFQKyFK39LOFt3+ACiqcVgL8HUcAfj9UdJmA3MX4Jw",
-	"DL5/UbnW6oHSZNsKwdyvFehVIZeMk3+Y3r5/ct3DtmTh9Nq16wchTrokC/qGdpQw1zqkB0sWsBArxpMe",
-	"TaMaILr61XKFNgA/5PsAGNaGV0tA2i58UzZD23r1umurPuuF3nU1ns3iqwTQnLPMXBXFGXRUoD0/a73x",
-	"ODtEktBfKhpCnQsQun9qSyKkX8Ncr/i/CksHZBFFJZldbzgBLlHXr7q2BVlVMDepICijvSDKrsqvPhpn",
-	"ojUTdeDC5H29g3qFchn59nYMDDzHt5vmuxdstY/tdMCPm+yuQN34xjBx2bMipxQvu0o7OS/br6CJQuRA",
-	"k5Z28VclfO1Jh7q2fo3TVB+RlXdw+xWMPUTq4UGzxIHAo7q2bE51I6QePrG3VHs2fCgPXZsdJXR1YYTm",
-	"mKSQoMY5si4urZcV9vmYn3Vufk+HqAKtlkyAu1W7Ag4oZgWVkCDbAWXcfMrwDPXeGeUAZRsn8rsQNpQl",
-	"rn/pPeZSSV4zSdI/l7zTJfLy3ZL5atmcI+VW908aBXOzIZ1aKyD3exanTLdd+wdwFtSmH0SwpHFYBd2C",
-	"syIXoZ5xfGHmRZDYjn3y59TsXjXaszi3Ds07mq6Re1OYeVWFPb88RBnvoMLcEateLTVKRAT5pULvBu0X",
-	"7s89Q7KfdScClqdwrpXKLay/EUp3Wxf7m2bb6gPhwcBZ+pUdHodHuIDb0DZxyNbUeCgeIA2BmJElkEbm",
-	"vk6khzmRRDdldLOcFEOyQiL9/uxmfXCE6QMvh7VWdJk2VQUncn2p1rM9y036wg3I0odtjYzGUsrcDMQi",
-	"dM5ampvLJaELY+YZlziNbIFSlmGaoJRQ0Bc21qzQbVEUDy04zoTuXJaw04/0VSGXQCWJsQQjxNe1TMu5",
-	"TbVc64UwsuEd+vZaLsTs3//817WehIY/0uqetiaHeiAzD5yiV5nyCATC3HDAAnjNQKJvn8DJD+jD5Y/f",
-	"vfxItYIzD9vuG8jQTCBCO1p6vNRT8MyLFz+//kifPXv2Q4Q+XL0+RbrszPx03Taw7Bp9e/Hza/TD8xf/",
-	"9zuDC4yuY5bA9Udqdn89J5+vT9H7d5dXGh/vX129/gvCcQy5RNeNGXvXp+jClnwohHO+Vmi6toHadYRw",
-	"KhgSCmFYoOufrvDi2ua7iNQdPvXf3bS8aySZvRGk1jGRshIrwTJwjICl/qfuTgepcM2Ak1P0yv6veSip",
-	"eu9+pFkhJEoBc6pvOtnxgiUCXEh+fY4EALpegDSdmK9PP1LdVzcGKqCKwCavcmXTT56enk2iiW63Vzax",
-	"Xa1Wp1j/fMr4YmrfFdNf3rz+6W+XP+l3qsq9yZW9IoViRiVnqYHZC3fPJ0/Pnn5/8uTJydOntvyA4pxM",
-	"zifPTs9On9nqGi1007snU1sOPq3ucSxMX4Ty4PlNokwtEdLvKK71vzfZsiVcrh6ZmmmFKmTe8qAdkame",
-	"DI3t8w7Be88N/NQY2/f07KxjZN+wUX0bXd4DM/ve/dXUjdqBQuEFSwi96X8qWM0yzNc2NWmpVWg2NySr",
-	"BmNaLUEomjNuGljghaLNxF6NVOspmhsrG6Tzn0G+NQVXI6Hr7XgI+nXJzC1Vp5IZN3ZQRFo3rWyLvQyv",
-	"EQesTz0dhlySrsSRuxwxVQ617JQLd8FQzwYZXy7GZOZqqsp4RMISOeQKp40j1w/ROfGOLuUdlU3CbGqu",
-	"3Lbsq5PIHPnVxiEMpVFjSK0hgQ4B/8SS9SiqxF3krDtZkhfwZYP+T0aBYDQWeJUoz8FdH7f3e61e60l6",
-	"Xe4wFRTnYslklzZ7rR+9dE8Okh0WS5AnpmiqjsPSU78hFPN1eFLsSDbASorBAXI4iPTdY+z5Mdb5UbGG",
-	"KJ3/v726uuyHY7XQSTWPolX7lc0cxZhmo95+ciz0+gMYnFklvGrSqmMIvOiJQN3prxV3FwU1vQBHRZvf",
-	"unAsrF0U1Eayd5gTTCVSLhsB8RIpK4u0Nz0nNEGUabe8H/6Yd5e7TbrL+95DNbqegt7D6F6xVkfUC9wD",
-	"Q7YniZ5M6RJlS1bo2QE41K9rVJNeomgs8r9mQkbG+YxQhvmC0MjGn5G7Ty/MfGUTcupZeV5DhX7sYLzb",
-	"bWa+1uzhsdr5UEeKIxt61wpkHJa4BGm8bbxxa0855ebGniE+yvE6MrUOyifQ2RJ9aNvOEtZX7+AFW74y",
-	"DvXs4kcmWFmgsEkyBZBuprI75WxCbnL+26caHcmCqnhS20I4yTBJy4kASqDLIpCOQMpRaxoXnIMb/ZKC",
-	"qcLbpNu7IuClPQ9O/YfkALz6k57UWUWNnXshC2pT2q189yF/rGrHQndsxvVrgQLc+xab+/wHZdy3+BYQ",
-	"duePmn2JFKayK0LYhJnlnHGTyjR/e/X+DbqFdRcXeB1KWr3iq6oTyOhZsvCRaFk5xjiyFTIhL8b9M5hL",
-	"exKs1gu7Q2XdTT+2qBcBjeoBefU9o4W0lTfjBw56KtyzM5TgtUDfOkv2Xad1s8tM78t+TF+6POArVxEz",
-	"MvpGQ9076uoEPLS4fiRfhsqPAfZNopVo7qqi6lj7kCdYQom4/XT1dkl9M9enFaOpdb8CrJdu/2pY4wK0",
-	"AsMd/NEuNFOckxM3l6ZVT5siU/GVZ231JkZVcApXzjb6AZsuZ91TSjvCObOzx+pQGegeJoDbrI4eifLG",
-	"laKO+C+1I+VGMQokdMN03dmHCHtUihhN1xtM0kNUp/fVhdhOq1fyxcgyNarVs07aCFLlXDTbR8F6aLXL",
-	"xnVOHXaW2mlXDySyD29XnVZ9ALs6MvOZYoUHEeqpmfqhQ+hHytxBc3ShwT6kOfo6WefCltvog3WdtaNs",
-	"hezRSFxIE2bnQJE5NhMH4BjmBr99XRyjwf4aHBgD6cPouCM4MH8md45hsZ5p6s+UZmmiZ6WtGL8Vio/n",
-	"tuM0uwOe4nwQ+26tFPlPhUjPMh5bFqJPClprQw6RJOggpy0yMKCI6X1Z9tfpmRrbOqZnar5QZs7GIgKJ",
-	"l35RpC4UNQNMKcKWQKauCs8lcLRkK5Sy2uGuweAInmx1KbJLc2+/1dGD/Nz0A+vOIly4h0Yku9/ibDzr",
-	"7qpzmzWxKCH6+B5JfAtRVXNorqUclua9qGKHBU/v3f92SuVF1Rjl65bLqyUggTOI0M0aee1eRhc57mNw",
-	"JIkrJ3tsqUP2nvuqbWljjP2oubu4hrRmYfBoCTxvWv5jLbosIXygkssKQ+Om8DwWaC8N3yKX0/va+J0v",
-	"XYf5ZrTyPgxQS/CMVSFnB0CPZ1IzdrcV+1G7P+m/dgRNdIyM51i6qMVZbAyMGi3zeUBd9/DZT982PUAG",
-	"9AgM6bKgO+vF6n7f9nPG2jzar9xt2RwyPKrnUr9GecTDx/oM4UfqvoRGWx/Zg2kb1jyyO1Pni1GOMBoS",
-	"Pr2vj14e9UBj41MjnmuMwOnH0D3jn3I0rnB7Bx6D2MhMCu42EPaZr9syVLOjxzUJJbKOlAu2H5zem//Z",
-	"FvoYp99OtP6fHfZkDgkBSrXfQLbvjMyox4h1RmHVFovheHPMIGdXpn50AY4/Lf7Iwc3I3FcGNu2y16Xq",
-	"tjeCOFYHiFFN1ej9Goylcqg6Wsb1Ud9wf8Cr7ePeaXcxiUX+kCyC5pDpvWt03SOnuiOJ/1h+RQumO7wK",
-	"+8a4KuUoPsXhlUqLR1E13B/PoTiIvnoE/kQ1rP/Y7sSofFd5EwfQbd4t7m7v4r157qt2MaqRrGNWA9iu",
-	"T2zuSNRaL/XYtcQ2p+ZR3+n/Q9/lx67Favs1/R7awF637Zb+9+6hr1z0q/mpo8YXeYWuA9+d7JDG9+Vs",
-	"g0cqiv7g3KMLox09MW6gUY2XGBLbO26Z3lezBnvEGzvT+w8VcXSgvD3oqFA3tq45RuAxjrYJexX1aZhj",
-	"RR+HUmUPH3/Uxl4fOQIZmwXLGGQ3tee3+u+o4S57+o/fsmP87mRufmxQUp4O6OtRuybVW+5aFqum1Pbs",
-	"lOXGHrctaFqKzezBfrXoxsDeT6OW5ldDMcczQ4Y9W6M7M2pgrANQJ0LT+2rW8ZaKezfmdGy02ynBY5o/",
-	"u+eqkZA37ONw+G8rvPdmS/eyg0+e/nfAEHYSVxTZXiUsHfUlaukD9Vr59PW2MvmFzFUYbUZPmXkBO7cD",
-	"mmrdvsWamUe+6iC6Gmc6agjNHaqOdkR3YW3zo4ye/TG5R46d7SDZcSNn5xgNSFwZDpne6//2C5l3JPEf",
-	"KmBuw3R7tOywNq5KOUakPIJSaXEPLE+OGSQfRl89fIjszZk+coA8Lt+V4fEOus0OwxzF+bs0a//H+3P1",
-	"xGmqJ+3b0zrbnbStc8o+HmLhxu61adoPdjDdqF3T65jU4+AEulmbVhw0KfuvUoBE98g8bWlSesBW6y15",
-	"BG8oWugLlOkZS+4T9p/uRNyJnTeayLSQdemqTw+TbamlUPddbHhCaUyBNfw72rm6Hl5XDnjjBGzXekky",
-	"iMwEPUgOnHyptzOuRuL99klhUgC/c4uaAWJTrRItBPeBnuAnRa63INT/E+q16i2HnW+Mvze6JCoz/XqB",
-	"qobZLiDdNOfm+66XnXlt4+KWff3WugONMcrVrdDIljhFrrpBLVe6VH7ZQWAdzRoRipkwutUb1mrfNNTa",
-	"fFPPJiLCtDlZ2Vm97hapaayw+dLPumEQE+oNhnhBkRvR5qU9ndL+8unL/w8AAP//",
+	"7H3rcts41uCroLRT1d27tOXceqedX56keyY1nUnKdqp/dLIyTB5JGJMAGwCtaFypmqeZB5sn2cKNV5Ai",
+	"JVFy+utfiW0SBM79HJzLwyRkScooUCkm5w+TFHOcgASuf3qVccG4+l8EIuQklYTRyfmEwmc5C/UfEZsj",
+	"uQSU4gWgW5gzDpNgQtRTv2XA15NgQnECk/OJeX4STES4hASrVRP8+WegC7mcnL84Owsmcp2qJ4XkhC4m",
+	"X74Ek584S5rfv5KYywARGsaZIPfwEj07QxFeC4QXDK2WQFFChFCL+PcyV8uWdzJnPMFycj6JsIQTSRJ1",
+	"iuZ23kSQpEwCDdd/h3VzYxeIQwpYohWRSw0XgRNAd7BGmEbolkXqP2IFXCAs9ANzwoVE6osoIpHb7xJw",
+	"BLzYcOnDJ+rLLVB8+uKFd9vzt1iGy+Z+f7zGC4fBe+CCMIokQ+ES0wW07mV+YpZr2cT3z317+JkkRKon",
+	"ffiI9R/L60Uwx1ksJ+dPzwK1OEmyZHL+RFFJQqj9Kf8OoRIWwPWHroFiKt9EzdO+idC3Eujsv//+z3eI",
+	"cSTiLCeQFMtlsR+p15hpfHD4LSMcosm55BkMOvM184CcRgGCzznlUrbqQ7GSDafXL2rzImVUgGbn95zd",
+	"xqD5KWRUAtX4wGkakxCr7U1T88T/+adQe30offBPHOaT88n/mhbyYmr+KqZuXf3F2mk5ZwYt9mG11kVK",
+	"LPeknKXAJTH7w3HMVhDNOMuk+U11sUv9eySXRGiWSvAahTiOXyJIUrlGCWAqEI5jBUMJiV6iBpQcSphz",
+	"vFY/G2JXuC7DlVD5/fNJk8CCScgBS4hmWPZFRDCBzynhIAa9syQGPx7Rp4UJ0MixroCQg/QtYk7V+HWM",
+	"hZxlYuApDCl6lks53BOWidk9jkk0y6gkcXPrH9SvDa0Xm7Y6Q/9G7QpxJjUtohXjd2IS9Nxbytk/IZSz",
+	"lgNzuGd3A4+rdzLwHSGxzDTdAVUi6tcJDiW5V88aGjASRW9m8smzgJXCvWjxS1k4/TrR0qoEB4swS0n5",
+	"3oI6nxUfrRB3sTt2q5ZUuzOc+0o/NJx//4ETEIpmuWNkLBF8JkJ2cnBZv3msBK0e3piHn5T+njP4Nszn",
+	"SL30bad78p83UmH19NdLQEavfCMQiyMQEtnn6wpgo2Ipo11vtR1Z7/ECLHLezSfnv24Q5erpL0EdsxGW",
+	"WgvkOOlaw4r3hqit7Vuv2dz3p9LOrc3yB5XVXoN74DP7QQ+h4TswtqV+ZI3wCq+Lz98yFgOmGh8tNHOp",
+	"JV8T9OweeIzTmYCQ0UhU7LQ/f//8rGyqPX3xw9Ozirl25pVgLVv4hcjllVFrvYk3J7z6voFGEM0A89hn",
+	"s88lcIRzxXOOsqqiYnHklJXVt7mOssprxbI4Qkt8D1prQfQSEYn0V5V911uJifzANaW/ZCuKGA39XkmZ",
+	"q+wSLXwlpeKAJmJDDhFQSXDcpkCjjOsjz4x262EngTL9ZiGL/DaD9ntmt2sJ/ZdMObsnyhfxGyHmj7OE",
+	"RRB7HxHKeNpao29Qv/nmGlsJavAtqeISkCrbqwK8Di2vtM8iIn+kkvsM61BamwI+4ySNteBKyewO1qfG",
+	"GPGdHIeS8TZ6MH+8I7Trz60G4xAEhDEB5YulfroEiY2xiaOIqGPi+H3p8MZna0BriYXHHb7628XJ0xff",
+	"IyXnjJsBCqDa3FZ8r95yMoBRF+8I0BI+ew1I+C0D0WGTCpbxEDb+vRXKAn7bxlBUr2kcVNBYQngFf4Ej",
+	"n/qOqieoHLeMtRxHFuqtxHsES6XgmV2slUwur+Q6hrLZfwuYa1lQRE8YBa/J/wpLHLPFWye2qge6zUgs",
+	"Z4R6Ign3wNfWpFSkqXVYJsFQKBHIoq+u97dweRmV8FnOVoRGbOWTheoZIWcpJyFsDheoh3LntBBJLAWK",
+	"yXSRypPn7ETZDQO90B21A8TxoBO0+F+tWsDiowbNoECxjzXK1NHmeDXx02V0ee1Ov83bHxp2azU01ByZ",
+	"ql2bYimBK0r+f7/ik3+dnfzwyf578ul//6nFya8hsX6CTsu5t8LehIfDS6qKjNhBVr3SnP+OvsYSv48x",
+	"9Xnxyh6eVYJnNEtuDeWopWeperFNa8XkvsyeJanDYZ4JiDYd9VI9hmPvqYpP2w95MaXPeJXbbTVeGSz7",
+	"koTIoVZjsVnRH8cN3HiilQ68VVWgXkHmc8bf1b4IkX4rOruNiVgOjYbtbK1wuCcutlXd/lsT+bCOl75O",
+	"snvkWrEZ+gNjhOWXEz2QJ2K2UiZJ4nGTf+IsQQa7SDKkAIsYLQKRjEKgfS6E47gJ0IInJJM47sZJyCiF",
+	"UOro3wbjrKDPGu1tMr9iE2Y0u6lSoJdLcpfEIwIyuZxZw8Vrvqu/C2fydFtYzjb6EkxusYBZxuOq1l9K",
+	"mYrz6RSn5NRYAKchS6b3T7zOwHDLRQF+pqiaZbIq1nYM6kcExwqYG0Dw2j5W9Xk3baiFy0gUb363l4VU",
+	"JVYD+AAlREiO4wD999//QYyjMBNSX5W2xCpm/luKnxUDhUvMcSiBi+o9xcty+J9IAfEcKWsVlNe1IPdA",
+	"0S0O7yYjRMetBVbS/A6JJeqs0HdQYYbqsb3k1YblJu4GxN0LZm2NvVdZth5RHIOFqyj/O2UrihxkhRGY",
+	"ykk2uCccsRWtxrZfeHfmZ9k8rvj92cao4l5ZM//wM/3ljZ/2cOjQJba/fBjL8C4Ck6WFn5/98H2vy4nS",
+	"1rqJ+wh2daEFd7GqSyfw31kcmzsvEIUVwlHEQShRC5EoS2G8wIQGSDBjPVKmM1VCTJEAGiGMhGTK/rKP",
+	"QyxgtQSd6vMHP4/Fz4OYrsFVXR6eIQO/aWfCwn0j8rewtOZ+LVXD2vrWHSESRQwEosy6JmudrtDnFiFl",
+	"hqF6PNtmM9HZPCaLpey5TIwX/R0GY9hQUG4Gch5OfuglFj6PQadfCAA60AMr/Kc+vk/KWKw5QAx6I6Mh",
+	"o3PCE+hrZG97rVIJmFr3RUiWptpPipmQ3nipiXj2PVQm8AJmerF+L5RszG7dpi1KQ59lU85xV+0+p4Jz",
+	"d/4SUnNeKg5Y4sYyFVdR60Nb5dSfuoTDz0R4rgMHqdDOcIVhjNkg0q2bELUlgjZNHExeQwzSkO1uQR+v",
+	"JGmi37uHQlVVxccvhAMy3zbyQd/Q0yhlhEokUsB34iW662NGB4jJpfqrfgsZ5+0kXGrKcgxV/S2mcslZ",
+	"SsKTBIQiDkU5C9BBdh+TvWahZPzVEsK7JjjhcxpjiqWfTTocUHbXEhpkK7EVbRjzkilnUa8RVPbmxY8+",
+	"2CWkjPsuwtWB+4fsylDyUL//uLUz6M3b7/o3HMeYe/TRhysUmb+hFDhKSByb/N07oAJ9q35nr+QU2aln",
+	"Zvbn7wKUpUqH/YAiCEmCYwM5F5I5O33yomraPfNZdj8RiCOT4dkA5Jx89oeHWYibl9HK3DytXleVEm8M",
+	"wW7myHzt4h0fQN9iiheQAJXeLNRD53f2zdlsZartchs3uxaXzHgVO+Y0dsRh9C6a+YkbgiEV/LXFQw6Y",
+	"jtUfln7ppd/feNDD+8ZVPtnBPa4stE1iV30n9WONnTf11kdgic076cu/7l7EMVEmdEAxyc+mLD2vLk5A",
+	"OQ5iSdL+mult/o7XLGtV0ClwLBnvobfsJUSZn/O3q3v20rb++56k71BUtIvSAWJR4a/tMmzXOLVb252t",
+	"LjF7B44NmFuFpANcpYToeYdorHnEjCNMEQ5DllHtFN8CSnAE6FtHCt9V7Qh/uCvFQqwYj/bxhUYawNk+",
+	"RbZDR7vM1gA/grCG/DpyWyltd+4NYG4NsA2A0gKq8bW98Keu7mrJArX2TNcypozMZhHkUYdZH8+wXD1m",
+	"a8yq7Gt34AWLPwssNPkfbfJm+LXo4GStbQTz5rTill/rrUV+X/HgaV7BJKPaLe/31gfzcP7yrrqgnjvc",
+	"lWFW3WgOxyEKozPPrEKFdUmd0QjdrvPYhc6a1RvrKG/xp5016Ka7IGa3PLUtk8kUM2cSZn7N+FbXYPgS",
+	"MpUOk0uwkJGM9QHIDgRYTy9poaaOzLcjpbztnOtm9+3VZ7sBtAGid/RnJjwhml9MLlaaAhUK8XMCcaTT",
+	"IbCuXC0CgRLzBchvBLJXXSjElDKJ4HPKQYhzFMNcIpaZ2k9FSBEiJlvJ3CuizyeSxfFCyeOI6yB6gBg3",
+	"KVPqU0Qgl4FXBAnVkxOXmud1Pt5ZM6vMPQMFA9cZVDaq/VJvymnIQkioH+aMI0ahD0e4d8aSDoJE/V65",
+	"Ug/W7YNBBXz6U26XPgZ8l8mQJZXbEhPxzNGZpUJywMlM15MU6fdhzMwDSsNwnqUmBS3M/Dcr7+6B3xNY",
+	"+StI7mFWunqpB7flUok7G2+0lJkCJyzqd9E3t50e+lkW+jz32K/hdUS9v6v8QeAFvFfv+FzlYbdNkvU/",
+	"g2SpkboDt/pXzjKvV68WLG13LytKHG82lc1Tdbq2TTZ054IcX/malWuuKnXlGKweqQIxH584HVUl3SUW",
+	"s4TxlqTkUiuTzYZ9vpT/68aJNWm8HhmZcW5bLmyUbtTwYC2HQ6IYsI7mZxxFZD4HtWApz26wJ1w3DuwW",
+	"zQa8h3SitJ7fEhE2IzTNNudo2OsMneWi3mKZHPZaiMMlzDjgaPBLK04kDHlroF8F8zkYWh4ozlq8owSr",
+	"rw8E69DnGScLU1/ktItV59WInmFDr94YjMLSXdSAtwbrZJMe3fMm36phC40GLh1c89NWT5F/rJVr2jM3",
+	"f5+80+SFWp1+rfHNS50d5CwHLGTvsukDscmBiDyn2cr160bZXaPOVjI8vCOXR0K2deQKnm4QUciEPEcr",
+	"50XlsQelExcgXiIBcVx6wFZLpljn1OTyjhkOhjj2yrdS46R64V1LdXtRlty8rVAmen8DrXTJ7jHQ2q7Z",
+	"N5Qetxe1BxNJZAwdnZMaZolNKi03grM9N9IYE2oSTW2J+4bAqfqr20H5Qti8rA5bOZqfyHVLlf3cLA29",
+	"P9pTfULvaJ09bJtq2epCu297GfvtY8gT5vawvUSxe/cGh7YFWwNErpTRm2DXXUbZnvQSmF51fq4Pgdwf",
+	"tbBvKNnXqzo3tRjIkwBtwz4Hp+rhP7UjYw8Zj3mF6nYEqLaSWwU1W9Dke7Y23bB/7uiroRu8tBW55cbf",
+	"zCSJ9b0tKuy/gS8yIWcUU9bz+b03mQEhSYJl21WSKRLQR+r/yaWU6axLgWpLbBigjJvVlk7JivhfF1m6",
+	"MGFuqw7bg44/DsHWhpZ7u97TccCCUUIXw46xqekKyyTssTkQB5z4yat+EV7ujrKx009Ok0FZJtTa+5mz",
+	"lKmn+3bQ0VGVhhtNiOyRytxTI+o6gflEi1dseLBalhIVIixJsw4Z+jo3tGuStCQJ+/WCsb2xPEZ2yUMf",
+	"RotlJ32g5OxseqQz/RezgQUhW1z6b7ZTBtXnFH76MGgQugAhB9s1vVxvp4u3ywzo24HJpnThBXiTfv2y",
+	"oswCXir0U5gX0E2iqfZoKm0vaBhlrsjFNI4qY6ODMw/vGJRQua1jcMmqbZzYimpZiqNEBwUjuIdYbXAS",
+	"TG5JHJuEhnsCq0pxa0GFl07f7NiFZH/Oa/nmtGeen77GDnEcAxcozSQiVDL00Sz1ceL7OKOz2F6Jd9os",
+	"5uJ8f65zfrpiCwP8aY2tNm96yJVzW4elDSklA6HmzyfP99l6wiOwpmaDnRhT79vrrz9KxDQgfwXCEfju",
+	"pQpaqnsS3m2DDVO1LdBFJpeMk3+ZbqV/cT3pNkTh9NqVohYfJV2RBX1Dd0kqLqf9brgSbUnDzVdo2+CH",
+	"dP9Zz9dLQFovfJO32Nshw3mEW90i97WelBYBmnOWmJplnEBHZt7zs9bS29k+4orlpYIhCH3PYhJ66rZY",
+	"6uOIN3NEmQyQu8gUKMF37h5A6PQjm1wu/C2SK6V66hPtO7sEoVsht0R1+vXNLtXHFD72gJCoKMRM1xtO",
+	"GuVI7ZcP3YLGwjOdFDvIXVcvyK7zrz4ay6g1rLbnVPJdTZ1qTnnuxve2csx+NhaFtEq9mkDaQXQGOuXP",
+	"W+AxUt2IuWW2iYal3vD/g6TsJpJoE2PGF+pdhzJcdO1bEJkNtx/38Gaw+e4lW+1iCrvNj3t3VWy18Y1h",
+	"eNoxizDHq12lHZ1X7XXKIhOpbsfv9dGv8/21xxCrPP4Kx7G+8c4bNfRLcj1GJPGolz6eOELR28IkaQRI",
+	"PXxiWxn07AqU51DU2w7pjOgAzTGJIUK1tBCdEF9Nhe7zsfIlUv17OuIk0GrJBLjWCyvggLTigQjZNlnj",
+	"hkeHXzjtfEHkwWwtwWYbxPoufapfeo+5nsNRj3n2vxraqtNI/m5OfJXg7IGuSnaPAXuvWnwytVL0Um5s",
+	"HzPdm/NfwJlXmn4Q3jTsYQmxC86yVPgai/KFGZxEQjs7sTzEZ/tM954FBdXdvKPxGrk3hRn6mNl0hH2U",
+	"HgwqJhgxU99iIweEl14K8DZwv3C/HlBXngJLYzjXQuUO1t8IJbutbZd7D99SRuE7bc7rbkp6vJP52r5h",
+	"5FZ1XWrarZESUj0mRdtIP5s+VwL/AE7xeCEsgjgw9YeBnpZIIt3V1w3BUsTKMmmgNbtdBzoWoiDpRJ3x",
+	"jrQys5VGpWF9a7TEkS3W2i+g9Z14jsM2MJv+iBkncn2l1rPDMkyE002u1LGcWtBzKWVqJlUSOmctUzXk",
+	"ktCFMR0YlzgObA5jkiggxYSChtaaZbofl6LLBceJ0C0zI3b6kV5kcglUkhBLMILhphKMPbfR2BsTgkI2",
+	"aIK+vZELMfvvv/9zo0eU4o+0aBCi0ageSMwDp+gi0ZErhLmhnAXwitJF3z6Bkx/Qh6vX3738SLXQNA/b",
+	"tk/I4EwgQjt6Sb3U42nNi5c/vfpInz179kOAPly/OkU6M9X86aZtkugN+vbyp1foh+cv/u93BhYY3YQs",
+	"gpuP1Jz+Zk4+35yi9++urjU83l9cv/qb8t4hleimNvz25hRd2qwwBXDO1wpMNzb8cRMgHAuGhAIYFujm",
+	"x2u8uLEhcSJ1a2n9ezfG9gZJZglcrWPiT4odBUvAEQKW+kfdFhVi4brQR6fowv7XPBQVTd8/0iQTOrjL",
+	"qa74tHN/cwC4QNfNORIA6GYB0tQO3Zx+pLqhewhUQOHVTS5SZSecPD09mwQT3ec1756+Wq1Osf7zKeOL",
+	"qX1XTH9+8+rHf1z9qN8pknsn17ZUFIWMSs5is+dSEOl88vTs6fcnT56cPH1qM5QoTsnkfPLs9Oz0mU3A",
+	"00w3vX8ytRUj06KebWEa8uS5KW8ipb6JkOVRFlqnlEZOt7jgxSNTM0ZYueEbHrSzq9WTvnm6pTyZ3gN9",
+	"P9Xm6T49O+uYpTtshm5jvIhnmO67v5vUcjtxz79gvsPSWF7lACcJ5msbgrPYyjSZG5QVE6utlCBUKQPT",
+	"OQkvFG4mtkRcradwbjS3F89/BfnW5GSOBK634wHolyUz1fpOJDNu9KcwKnJle7smeI04YJ0Y4SDkQt8l",
+	"GE3LQcrUtiGtQstwvasfLFLc/8Ki9d4gVitP/FJVu5Jn8KWBr+eeyIeRe3uA81/JPWgNqgcAYKpbWiIH",
+	"rZe6ZtwoWP0HC1qBwPRIbYO4u+iZKrdIdkoiV9qux4CNL4nGFB/FALXx2ALL0i2a1X+Ba33sXDGHl7xw",
+	"sImYpq5oYQsdja5MPhqKo9q8foOC/fOWZ0ZXL/56MsoORiOBi0jZaq5xie0sYTVJT9TrHLSpoDgVSya7",
+	"9Mcr/eiVe3IQ77BQgjwxmaxVGOY+1S2hmK/9Q/NH0rqWUwwMkIOBvQIrWY7W3FReocjdtH9cXF/1g7Fa",
+	"6KQYPdUq/fK+zWJMRV3tND0WeMuzlpwhQ3jRj117bXjRE4C6qW8r7C4zatr+jgq2cpfisaB2mVEbc7jH",
+	"nGAqkTKSCYiXSNk1SPsvc0IjpJSzubvsAT9W6iLSxt15p5GhEv0nzpI+SveatZr+pRBLgYwclJNID8t2",
+	"4c4ly/SYIOxrzTmqSs9BNBb6XzEhA2PuByjBfEFoYD3+oAgCKdYxEW8zFrfUyqcfORh/YpOar7QZeqx6",
+	"3tcL6cCK3jWhGockrkAa/wY3SqmVG2TKqG3qVIrXgclzUDaBjk/p5JN2knAmfDst2JzCcbBnFz8wwvJE",
+	"qybK1IZ0G6/tMWdDoJPzXz9V8EgWVHnwWhfCSYJJnA//UQydFr5mqyPlsDUtNa6J9IAFP97eZR4rzeNB",
+	"/qjv4Xen1R/1UO7CT+88C1lQEyVvU0iV3MIRpXrlO3tm4xZi+GUJxoOWXPlsOgVyjRRIUJa6++km6IIO",
+	"Hv2QPlYRbXd3aCYv5396sPoWm4Y0e8XrW3wHCLsbd83qRAqTXxcgbFxyd2VmrxnM7y7ev0F3sO7imFIf",
+	"sVYP4rro1zV6DNefBJBn2DGObFakz+JzP3ojvU+86eZ+0zHPtexHFtXEz1GtxVJG22juf2H5lZ0sPSz3",
+	"2RmK8FpUu3J7LIFCqLQkhppB9kXmJo454GitM3cWoMibQilWbfWYcZnXLNPXPKflmtiSjXmdpwg+RslV",
+	"yco9sPzypH/uXYr1klsVMeVE1yaiqoqs6UPeivNLl8bPqWFknhyNH99Rl25VAovr0vZlKJWbzb6JNH2n",
+	"Lrm0CrUPabQ/Ntos/t/M9QXtyBxnEml7MdxXQxqXoLUi7qCPdqaZ4pScuBmQrcrfVKuIr/zaRB9iVK2p",
+	"YOUMrnLERNfF7MilHfEUc7LHquvM7o6j65plViNh3ug56pD/Ums5N/ZcIKGHE+l+h0TY7BDEaLxuEEkP",
+	"Vp0+FG1COrVeThcj89SoWs9a/iNwlbP7bXcpa/ZXWrBUKXVY+kinXt0Tyx5frzqpegS9OjLxmeyHElPv",
+	"zKtTMzhPh0QfKc16tcyl3vY+tczXSRGXNnFQpwjpaDhlK2SvHMNMGtcmBYrMdbTYA8UwNzv5kVNMfQT9",
+	"nc4aNi48i/Np8vq6QZIETtGlOhqhC0TsTHoE1E6qL71gxb+GA2HUZSVjqUf9nSNd6TUDzOO1epAigdcC",
+	"ZVQSO4pGRwt0IIFlcWRm7K4YvwNP6EBv6aswp8xOjyNxD2BO6Xwxw2cYUVhZaniZU4dBKL9TBJaXBLB7",
+	"4DFOB3HdxsSxPxLGeuZR2iwxfXHYmiq2j5BFBzptzpHZipg+5HnXnXayTZMcM+NXfyEPDo+FBBIuy1np",
+	"OlM/JnqoOMIWQSaxFc8lcLRkKxSzSq6HgeAIdnXR66FL4Wwu1euBfm56tnbHNC7dQyOivdyGdjyjxJVH",
+	"1IsSUER0Ng+S+A6CIpBuag33i/NeWDEJWmL64P7byZWXRfO6r5svr5eAhC5hu12jUku+0VmOlyE4Esfl",
+	"I+Y2FIKUnvuqdWlxkPEjiWEFaPXKjNHCicURH20Odr7DI2VgFxAaN6BYIoH22pwNfDl9qMyB/NKV2/Na",
+	"/34XAqiEm8ZKmNW7jEZUqQm73wj9oN2eLL92AEl0iPjrWLKoxVisTS4dLQ67R1l3/FhsWTcdIR57AIJ0",
+	"Mdmt5WJRYL351vNt/uzXf/lZOcv4lku1jv2AV6GVcz5W86WyyeNYMJUtHOx+tEYXo9yS1jh8+lD8YvR7",
+	"mManRryOGYHSDyF7xr+cqfXQKN3TDCIj3dtwg4Kwz3zdmkEf4gAqIQfWntPXvBdQ71YUuG35GyWECoSj",
+	"yPYZQrdr00GoWithDF3CXTrqSy16EKYuWzGKbOKiOEUXNK+PNhn2ugl3kaOKBVpBHAdopYOyCb6DSqrr",
+	"nPGiychqyfRdGWUUmpdSF1FkG20+VnWmd3ckPWZbkDYp9yLaT+nJRRQ1MVVgcmC6neWC6YP5zyZ/3Hii",
+	"26L/d+WLJw4IHvHR3pfEvjOy9DyEAz6K/GwxYxxtjul570mmHd/rdgr0CB73yNSXe9vtvNcl6ja3hzpU",
+	"X6hR7afRuzgZ88mB6mDXAI+6C8sR26+M23fFOcoW+ENCW5pCpg9uQk6PQP+WKP592RUtkO6wKuwb44qU",
+	"g9gU+xcqLRZFMalrPINiL/LqEdgTRqEcw5wYle4Ka2IPsq3UaaTbunhvnvuqTQx9htEbRdpekGzuUNSa",
+	"xPfYpcQmo+ZR9535Xfebwa6Ze3srmR7SwNYKd3P/e/fQV876+hTj+xdpAa5x4rM+bnyfj+95pKyot3cs",
+	"ZrSzksZ1NIoJSkN8e0ct04diSHkPf2NrfP+uPI4OkLc7HQXoxpY1h3A8xpE2fquiOkZ/LO9jX6Ls+P5H",
+	"rnKO4IGMTYK5D7Kd2CsPFeooLMinB43fKmn8Dpp6qkhbP6WnA/opVUoOe/Ndy2IskyFLoHd3pnf2+dYF",
+	"TdvLmc02KRZtTIn9NGq9SDFNfzw1ZMiz1bszQ43GKgZxLDR9sP/bVJzlBv2PD/bXIDEZN+5mz1w0QiqN",
+	"Fdsf/NuqQRy8++rBJ0//7FGEncgVWbJTXlVH0pNaep9dvb7Obj8/k7lyo82QSzNFaOuOWVMt2zdoM/PI",
+	"V+1E6zOM70JzB6qDXdFdWt38KL1nvbnj+M4GLiN7zs4wGhC4MhQyfdD/9nOZt0Tx78phboN0u7fsoDau",
+	"SDmEpzyCUGkxDyxNjukk70deHd9FtgrlCA7yuHSXu8dbyDY7dnsU4+/KrP2H9eeS3OMYhW4sed5dta0L",
+	"0S4WYuYG/LZJ2g92BO6okz2qkNSDZwW6XZv+MDTKm8dSgEj3Jj5taQ69x3EgLXEEN2K15QvUTFF1n7A/",
+	"uhtxx3algYWm75gLV306TrSlEkLddbHhAaUxGdbQ72j36nqkbT72lROwk1UkSSAw83gh2nPwpdpGvhiU",
+	"++snBUkB/N4tasaKTrVItDt48MytOMlSfQSh/k9oqUW6m3fR4FHbLj7II/16gSKH2S5gg67N9127R/Na",
+	"o5rQvn5nzYHa2MKiVDmwKU6By25Qy+UmVTntwLOOJo0AhUwY2VoaC2/fNNhqvqnn5xFheu+s7NQFV9ps",
+	"un00X/pJd7FiAnSVAc8ocoNbS2FPJ7S/fPry/wMAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
