@@ -178,6 +178,8 @@ func (w *writer) outputConfig() {
 	schema := f.Schema
 	if f.Kind == canon.FormatJSON || f.Kind == canon.FormatSchema && schema == nil {
 		schema = canon.Raw(openSchema)
+	} else if f.Kind == canon.FormatSchema && !w.own {
+		schema = closed(schema)
 	}
 	if f.Kind == canon.FormatJSON || f.Kind == canon.FormatSchema {
 		w.b = append(comma(w.b), `"format":{"type":"json_schema","schema":`...)
