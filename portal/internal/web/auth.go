@@ -120,7 +120,33 @@ func (s *Server) signUpPage(v *visit) error {
 func (v *visit) signUpForm(status int, f view.Form) error {
 	v.page.Title = "Create your organisation"
 	m := view.SignUp{Form: f, NeedsTLS: v.plainHTTP()}
+	// Where the control plane does not say, the form does no harm.
+	policy, err := control.OK(v.api.GetSignUpPolicyWithResponse(v.ctx))
+	m.Closed = err == nil && !policy.Open
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.SignUpPage(p, m) })
+}
+
+func (s *Server) passwordPage(v *visit) error {
+	return v.passwordForm(http.StatusOK, v.newForm("/password", nil))
+}
+
+func (v *visit) passwordForm(status int, f view.Form) error {
+	v.page.Title = "Your password"
+	m := view.Password{Form: f, Back: v.landing("")}
+	if v.me.Email != nil {
+		m.Email = *v.me.Email
+	}
+	return v.renderStatus(status, func(p view.Page) templ.Component { return view.PasswordPage(p, m) })
+}
+
+func (s *Server) passwordChange(v *visit) error {
+	err := control.Done(v.api.ChangePasswordWithResponse(v.ctx, apiclient.PasswordChange{
+		Current: v.c.FormValue("current"), New: v.c.FormValue("new"),
+	}))
+	if err != nil {
+		return v.again(v.sentForm("/password", "current", "new"), err, v.passwordForm)
+	}
+	return v.doneWith(v.landing(""), view.Flash{Kind: "ok", Text: "Your password is changed; your other sessions have ended."}, nil)
 }
 
 func (s *Server) signUp(v *visit) error {

@@ -17,8 +17,8 @@
 //
 // # Pages
 //
-// People without a session: / (sign-in), /signup. Anybody: POST /theme,
-// /livez, /readyz, /static/….
+// People without a session: / (sign-in), /signup. With one: /password.
+// Anybody: POST /theme, /livez, /readyz, /static/….
 //
 //	/t/{slug}                     overview; /live is its live part
 //	/t/{slug}/start               first call; /events (SSE), /check (no scripts)
@@ -31,7 +31,7 @@
 //	/t/{slug}/models              list; POST; /new?credential &provider &q; /{id}; POST /{id}, /{id}/prices, /{id}/delete
 //	/t/{slug}/routes              list; POST; /new; /{id}; POST /{id}, /{id}/delete
 //	/t/{slug}/projects            list; POST; /{id}; POST /{id}, /{id}/delete
-//	/t/{slug}/members             list; POST /{id} (role), /{id}/remove
+//	/t/{slug}/members             list; POST adds; POST /{id} (role), /{id}/remove
 //	/t/{slug}/management-keys     list; POST; POST /{id}/revoke
 //	/t/{slug}/audit               ?what={kind} &who &cursor
 //	/t/{slug}/settings

@@ -94,6 +94,8 @@ func (s *Server) register(e *echo.Echo) {
 	e.POST("/signout", s.public(s.signOut))
 	e.GET("/signup", s.public(s.signUpPage))
 	e.POST("/signup", s.public(s.signUp))
+	e.GET("/password", s.signedIn(s.passwordPage))
+	e.POST("/password", s.signedIn(s.passwordChange))
 	e.POST("/theme", s.public(s.setTheme))
 
 	s.registerTenant(e.Group("/t/:slug"))
@@ -153,6 +155,7 @@ func (s *Server) registerTenant(g *echo.Group) {
 	post("/projects/:id/delete", s.projectDelete)
 
 	get("/members", s.members)
+	post("/members", s.memberAdd)
 	post("/members/:id", s.memberUpdate)
 	post("/members/:id/remove", s.memberRemove)
 	get("/management-keys", s.managementKeys)

@@ -80,20 +80,38 @@ func (s *Server) projectDelete(v *visit) error {
 }
 
 func (s *Server) members(v *visit) error {
+	return v.membersPage(http.StatusOK, v.newForm(v.page.Tenant.URL("members"), url.Values{"role": {"developer"}}))
+}
+
+func (v *visit) membersPage(status int, f view.Form) error {
 	v.at("members", "Members")
 	t := v.page.Tenant
 	page, err := control.OK(v.api.ListMembersWithResponse(v.ctx, v.slug, &apiclient.ListMembersParams{Limit: ptr(listSize), Cursor: v.cursor()}))
 	if err != nil {
 		return err
 	}
-	m := view.Members{Roles: roleOptions(), Pager: pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)}
+	m := view.Members{Form: f, Roles: roleOptions(), Pager: pagerOf(v.c.Request().URL, page.NextCursor, page.HasMore)}
 	for _, p := range page.Data {
 		m.Rows = append(m.Rows, view.MemberRow{
 			ID: p.Id, Name: orText(p.Name, p.Email), Email: p.Email, Role: string(p.Role), Since: view.Instant{Time: p.CreatedAt}, Self: p.UserId == v.me.Id,
 			RoleURL: t.URL("members", p.Id), RemoveURL: t.URL("members", p.Id, "remove"), Form: v.newForm("", url.Values{"version": version(p.Version)}),
 		})
 	}
-	return v.render(func(p view.Page) templ.Component { return view.MembersPage(p, m) })
+	return v.renderStatus(status, func(p view.Page) templ.Component { return view.MembersPage(p, m) })
+}
+
+func (s *Server) memberAdd(v *visit) error {
+	to := v.page.Tenant.URL("members")
+	m, err := control.Created(v.api.AddMemberWithResponse(v.ctx, v.slug, &apiclient.AddMemberParams{IdempotencyKey: v.idempotencyKey()},
+		apiclient.MemberCreate{Email: v.field("email"), Role: apiclient.Role(v.field("role"))}))
+	if p, ok := problemOf(err); ok && p.Status == http.StatusNotFound && len(p.Fields) > 0 {
+		// Nobody has this address: that is about the field, not about the page.
+		p.Status = http.StatusUnprocessableEntity
+	}
+	if err != nil {
+		return v.again(v.sentForm(to), err, v.membersPage)
+	}
+	return v.done(to, orText(m.Name, m.Email)+" is now a member: "+string(m.Role)+".", nil)
 }
 
 func (s *Server) memberUpdate(v *visit) error {
