@@ -83,6 +83,7 @@ func EventEnd(b []byte, from int) int {
 // false for events without data, such as comments.
 func Parse(ev []byte) (name, data []byte, ok bool) {
 	lines := 0
+	joined := false
 	for rest := ev; len(rest) > 0; {
 		line := rest
 		if n := bytes.IndexByte(rest, '\n'); n >= 0 {
@@ -102,9 +103,13 @@ func Parse(ev []byte) (name, data []byte, ok bool) {
 		v = bytes.TrimPrefix(v, []byte{' '})
 		if lines++; lines == 1 {
 			data = v
-		} else {
-			data = append(append(append([]byte(nil), data...), '\n'), v...)
+			continue
 		}
+		if !joined {
+			// Room for all lines at once: an event may be made of many.
+			data, joined = append(make([]byte, 0, len(ev)), data...), true
+		}
+		data = append(append(data, '\n'), v...)
 	}
 	data = bytes.TrimSpace(data)
 	return name, data, lines > 0 && len(data) > 0

@@ -58,7 +58,7 @@ func appendFault(b []byte, f *fault.Fault, requestID string) []byte {
 	b = append(b, `,"doc_url":`...)
 	b = canon.AppendQuoted(b, fault.DocURL(fault.DocBase, f.Kind.Code))
 	b = append(b, `,"fix":`...)
-	b = canon.AppendQuoted(b, f.Kind.Fix)
+	b = canon.AppendQuoted(b, f.PublicFix())
 	b = append(b, `},"request_id":`...)
 	b = canon.AppendQuoted(b, requestID)
 	return append(b, '}')

@@ -57,7 +57,7 @@ func (Format) AppendFault(b []byte, f *fault.Fault, requestID string) []byte {
 	b = canon.AppendQuoted(b, f.PublicCode())
 	b = canon.AppendQuoted(append(b, `,"request_id":`...), requestID)
 	b = canon.AppendQuoted(append(b, `,"doc_url":`...), fault.DocURL(fault.DocBase, f.Kind.Code))
-	b = canon.AppendQuoted(append(b, `,"fix":`...), f.Kind.Fix)
+	b = canon.AppendQuoted(append(b, `,"fix":`...), f.PublicFix())
 	if f.Param != "" {
 		b = canon.AppendQuoted(append(b, `,"param":`...), f.Param)
 	}

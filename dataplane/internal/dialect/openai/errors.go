@@ -1,182 +1,25 @@
 package openai
 
 import (
-	"encoding/json"
-	"strings"
-	"unicode/utf8"
-
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openaierror"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
-// AppendFault writes a fault as OpenAI's SDKs read it, with what people need
-// to act on it.
+// AppendFault writes a fault as OpenAI's SDKs read it.
 func AppendFault(b []byte, f *fault.Fault, requestID string) []byte {
-	b = append(b, `{"error":{"message":`...)
-	b = appendString(b, f.Public())
-	b = append(b, `,"type":`...)
-	b = appendString(b, f.Kind.Type)
-	b = append(b, `,"param":`...)
-	if f.Param == "" {
-		b = append(b, "null"...)
-	} else {
-		b = appendString(b, f.Param)
-	}
-	b = append(b, `,"code":`...)
-	b = appendString(b, f.PublicCode())
-	b = append(b, `,"request_id":`...)
-	b = appendString(b, requestID)
-	b = append(b, `,"doc_url":`...)
-	b = appendString(b, fault.DocURL(fault.DocBase, f.Kind.Code))
-	b = append(b, `,"fix":`...)
-	b = appendString(b, f.Kind.Fix)
-	return append(b, "}}"...)
+	return openaierror.Append(b, f, requestID)
 }
 
 // AppendFaultEvent writes a fault as the last event of a stream. No [DONE]
 // follows: SDKs raise an error on any chunk that holds one.
 func AppendFaultEvent(b []byte, f *fault.Fault, requestID string) []byte {
 	b = append(b, "data: "...)
-	b = AppendFault(b, f, requestID)
+	b = openaierror.Append(b, f, requestID)
 	return append(b, "\n\n"...)
 }
 
-func appendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	for _, r := range s { // invalid UTF-8 becomes U+FFFD
-		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, '\\', 'n')
-		case r < ' ' || r == 0x7f:
-			b = append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
-		default:
-			b = utf8.AppendRune(b, r)
-		}
-	}
-	return append(b, '"')
-}
-
-// AppendQuoted writes s as a JSON string.
-func AppendQuoted(b []byte, s string) []byte { return appendString(b, s) }
-
-// providerError is the error object of OpenAI's format; others that follow it
-// leave fields out or send numbers as codes.
-type providerError struct {
-	Message string          `json:"message"`
-	Param   json.RawMessage `json:"param"`
-	Code    json.RawMessage `json:"code"`
-}
-
-// maxMessage bounds what is shown of a provider's message.
-const maxMessage = 1000
-
-// ProviderFault turns a provider's refusal into ours. Only the message and the
-// name of the field leave the provider's body, and only when the refusal is
-// about what the caller sent; a body of unknown shape is never shown. The
-// secret is taken out wherever the provider repeats it.
+// ProviderFault turns a provider's refusal into ours; see openaierror.Read for
+// what may be shown of it.
 func ProviderFault(status int, body []byte, secret string) *fault.Fault {
-	var e providerError
-	known := readProviderError(body, &e)
-	message := ""
-	if known {
-		message = clean(e.Message, secret)
-	}
-	kind := fault.UpstreamError
-	switch {
-	case status == 401 || status == 403:
-		return fault.New(fault.UpstreamAuth, "", nil)
-	case status == 429:
-		return fault.New(fault.UpstreamRateLimited, "", nil)
-	case status == 408:
-		kind = fault.UpstreamTimeout
-	case status >= 400 && status < 500:
-		kind = fault.UpstreamRejected
-	case status >= 300 && status < 400:
-		return fault.New(fault.UpstreamGarbage, "The provider answered with a redirect, which is not followed.", nil)
-	}
-	f := fault.New(kind, "", nil)
-	if kind != fault.UpstreamRejected {
-		return f
-	}
-	// The status is the provider's own, so that SDKs raise the right error.
-	f.Status = status
-	if message != "" {
-		f.Detail = "The provider refused the call: " + message
-		f.Param = shortName(text(e.Param))
-		f.Code = shortName(text(e.Code))
-	}
-	return f
-}
-
-// shortName lets through what names a field or code, and nothing else.
-func shortName(s string) string {
-	if len(s) > 64 {
-		return ""
-	}
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '.', c == '-', c == '[', c == ']':
-		default:
-			return ""
-		}
-	}
-	return s
-}
-
-func readProviderError(body []byte, e *providerError) bool {
-	var outer struct {
-		Error json.RawMessage `json:"error"`
-	}
-	if len(body) > 64<<10 || json.Unmarshal(body, &outer) != nil {
-		return false
-	}
-	return json.Unmarshal(outer.Error, e) == nil && e.Message != ""
-}
-
-// text gives a JSON string's text and nothing for other values.
-func text(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
-	return s
-}
-
-// clean makes a provider's text fit to be shown: no secret, no control
-// characters, not long. Keys are also found by their form, because providers
-// repeat them shortened in the middle.
-func clean(s, secret string) string {
-	if secret != "" {
-		s = strings.ReplaceAll(s, secret, "[redacted]")
-	}
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-	words := strings.Split(s, " ")
-	for i, w := range words {
-		if looksSecret(w, secret) {
-			words[i] = "[redacted]"
-		}
-	}
-	s = strings.Join(words, " ")
-	if len(s) > maxMessage {
-		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
-	}
-	return s
-}
-
-// looksSecret finds what providers make of a key when they repeat it, such as
-// sk-proj-****abcd.
-func looksSecret(word, secret string) bool {
-	w := strings.Trim(word, `"'.,:;()[]{}<>`+"`")
-	if strings.HasPrefix(w, "sk-") || strings.Contains(w, "***") {
-		return true
-	}
-	const least = 8
-	return len(secret) >= 2*least && (strings.Contains(w, secret[:least]) || strings.Contains(w, secret[len(secret)-least:]))
+	return openaierror.Read(status, body, secret)
 }

@@ -9,11 +9,11 @@ import (
 // AppendModel writes one model.
 func AppendModel(b []byte, m canon.Model) []byte {
 	b = append(b, `{"id":`...)
-	b = appendString(b, m.ID)
+	b = canon.AppendQuoted(b, m.ID)
 	b = append(b, `,"object":"model","created":`...)
 	b = strconv.AppendInt(b, m.Created, 10)
 	b = append(b, `,"owned_by":`...)
-	b = appendString(b, m.OwnedBy)
+	b = canon.AppendQuoted(b, m.OwnedBy)
 	return append(b, '}')
 }
 

@@ -3,13 +3,10 @@ package openai
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
+	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
-
-// maxEvent bounds one event of a stream.
-const maxEvent = 1 << 20
 
 // Stream follows a stream of chat chunks: it passes on complete events as
 // they are, reads usage, holds back the end, and hides the usage chunk from a
@@ -55,7 +52,7 @@ func (st *Stream) Feed(p []byte, out func([]byte) error) error {
 	}
 	start, pass := 0, 0
 	for {
-		end := eventEnd(data, from)
+		end := sse.EventEnd(data, from)
 		if end < 0 {
 			break
 		}
@@ -82,38 +79,17 @@ func (st *Stream) Feed(p []byte, out func([]byte) error) error {
 		}
 	}
 	st.pending = append(st.pending[:0], data[start:]...)
-	if len(st.pending) > maxEvent {
-		return fault.New(fault.UpstreamTooLarge, "", fmt.Errorf("an event is larger than %d bytes", maxEvent))
+	if len(st.pending) > sse.MaxEvent {
+		return fault.New(fault.UpstreamTooLarge, "", sse.ErrTooLarge)
 	}
 	return nil
 }
 
-// eventEnd finds where the event ends that is open at from: after an empty
-// line.
-func eventEnd(b []byte, from int) int {
-	for i := from; ; {
-		n := bytes.IndexByte(b[i:], '\n')
-		if n < 0 {
-			return -1
-		}
-		i += n + 1
-		switch {
-		case i < len(b) && b[i] == '\n':
-			return i + 1
-		case i+1 < len(b) && b[i] == '\r' && b[i+1] == '\n':
-			return i + 2
-		}
-	}
-}
-
-var (
-	dataField = []byte("data:")
-	doneMark  = []byte("[DONE]")
-)
+var doneMark = []byte("[DONE]")
 
 // event reads one event; keep says whether the caller gets it now.
 func (st *Stream) event(ev []byte) (keep bool, err error) {
-	payload, ok := payloadOf(ev)
+	_, payload, ok := sse.Parse(ev)
 	if !ok {
 		// Comments keep connections alive; other fields mean nothing here.
 		return true, nil
@@ -138,33 +114,6 @@ func (st *Stream) event(ev []byte) (keep bool, err error) {
 		a.Usage = before
 	}
 	return !(st.Hide && reported && a.empty), nil
-}
-
-// payloadOf gives the data of an event. One line of data, as everybody sends
-// it, is not copied; more lines are joined as the standard says.
-func payloadOf(ev []byte) (payload []byte, ok bool) {
-	lines := 0
-	for rest := ev; len(rest) > 0; {
-		line := rest
-		if n := bytes.IndexByte(rest, '\n'); n >= 0 {
-			line, rest = rest[:n], rest[n+1:]
-		} else {
-			rest = nil
-		}
-		line = bytes.TrimSuffix(line, []byte{'\r'})
-		v, found := bytes.CutPrefix(line, dataField)
-		if !found {
-			continue
-		}
-		v = bytes.TrimPrefix(v, []byte{' '})
-		if lines++; lines == 1 {
-			payload = v
-		} else {
-			payload = append(append(append([]byte(nil), payload...), '\n'), v...)
-		}
-	}
-	payload = bytes.TrimSpace(payload)
-	return payload, lines > 0 && len(payload) > 0
 }
 
 // End says what a stream means that ended without [DONE]: cut off, unless its

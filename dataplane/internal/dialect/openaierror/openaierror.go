@@ -31,7 +31,7 @@ func Append(b []byte, f *fault.Fault, requestID string) []byte {
 	b = append(b, `,"doc_url":`...)
 	b = canon.AppendQuoted(b, fault.DocURL(fault.DocBase, f.Kind.Code))
 	b = append(b, `,"fix":`...)
-	b = canon.AppendQuoted(b, f.Kind.Fix)
+	b = canon.AppendQuoted(b, f.PublicFix())
 	return append(b, "}}"...)
 }
 
