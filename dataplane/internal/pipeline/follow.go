@@ -16,6 +16,7 @@ type follower struct {
 	split  sse.Splitter
 	reader canon.Reader
 	writer canon.Writer
+	custom customCalls
 
 	usage     canon.Usage
 	text      *[]byte
@@ -108,6 +109,16 @@ func (f *follower) see(ev *canon.Event) error {
 	if ev.Kind == canon.BeginEvent && ev.Part.Kind == canon.ToolCallPart && ev.Part.ID.Empty() {
 		ev.Part.ID = newCallID()
 	}
+	if f.custom.names != nil {
+		if pass, err := f.custom.turn(ev, f.write); err != nil || !pass {
+			return err
+		}
+	}
+	return f.write(ev)
+}
+
+// write gives an event to the caller, in the caller's dialect.
+func (f *follower) write(ev *canon.Event) error {
 	f.scratch = f.writer.Append(f.scratch[:0], ev)
 	return f.put(f.scratch)
 }

@@ -16,6 +16,8 @@ type translation struct {
 	request canon.Request
 	body    []byte
 	answer  canon.Answer
+	// custom are the caller's tools that the provider knows as functions.
+	custom []canon.Text
 	// usage is what was reported on the way that openai.Answer does not watch.
 	usage canon.Usage
 }
@@ -48,7 +50,13 @@ func (x *exchange) translate() ([][]byte, error) {
 	asked := t.request.IncludeUsage
 	t.request.IncludeUsage = true
 	var lost canon.Losses
-	body, f := x.to.formatFor(x.target.Kind).AppendRequest(t.body[:0], &t.request, &canon.Target{Model: x.target.ProviderModel}, &lost)
+	req := &t.request
+	if t.custom = req.CustomTools(); t.custom != nil && x.functionsOnly() {
+		req = req.FunctionsOnly(&lost)
+	} else {
+		t.custom = nil
+	}
+	body, f := x.to.formatFor(x.target.Kind).AppendRequest(t.body[:0], req, &canon.Target{Model: x.target.ProviderModel}, &lost)
 	t.request.IncludeUsage = asked
 	if f != nil {
 		return nil, f
@@ -75,6 +83,7 @@ func (x *exchange) readWhole(body []byte) ([]byte, error) {
 		return body, nil
 	}
 	t.answer.NameCalls(newCallID)
+	t.answer.CustomCalls(t.custom)
 	return x.from.format.AppendAnswer(nil, &t.answer), nil
 }
 
@@ -93,6 +102,7 @@ func (x *exchange) watch() (feed func([]byte, func([]byte) error) error, end fun
 		w = x.callerFormat().NewWriter(&x.translation.request)
 	}
 	x.follow = newFollower(x.to.format.NewReader(), w, &x.text)
+	x.follow.custom.names = x.translation.custom
 	return x.follow.feed, func() error { return x.follow.end(x.out) }
 }
 
