@@ -39,6 +39,8 @@ var homes = []home{
 	{"github.com/compose-spec/compose-go", []string{"scripts"}, "only the checks read the compose file"},
 	{"github.com/chromedp", []string{"scripts"}, "only journeys drive a browser"},
 	{"github.com/openai/openai-go", []string{"scripts"}, "SDKs are what callers use: for journeys"},
+	{"github.com/anthropics/anthropic-sdk-go", []string{"scripts"}, "as openai-go"},
+	{"google.golang.org/genai", []string{"scripts"}, "as openai-go"},
 	{"pgregory.net/rapid", nil, "a test library"},
 	{"golang.org/x/crypto/argon2", []string{"controlplane/internal/password"}, "passwords are hashed in one place"},
 	{"golang.org/x/crypto", nil, "name the package here when one is needed"},

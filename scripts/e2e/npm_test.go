@@ -9,8 +9,13 @@ import (
 	"testing"
 )
 
-// What the tests take from npm, pinned.
-var npmVersions = map[string]string{"openai": "6.49.0", "axe-core": "4.14.1"}
+// What the tests take from npm, pinned: newest that runs on node 20.
+var npmVersions = map[string]string{
+	"axe-core": "4.14.1", "zod": "4.6.7",
+	"openai": "6.49.0", "@anthropic-ai/sdk": "1.12.0", "@google/genai": "2.32.0",
+	"ai": "6.0.324", "@ai-sdk/openai": "3.0.141", "@ai-sdk/anthropic": "3.0.139", "@ai-sdk/google": "3.0.141",
+	"@langchain/core": "1.4.0", "@langchain/openai": "1.5.8", "@langchain/anthropic": "1.5.11", "@langchain/google-genai": "2.3.2",
+}
 
 var npmOnce sync.Once
 

@@ -210,6 +210,25 @@ func (c *Conversation) reply(s Settings) reply {
 
 func callID(n int) string { return "call_fake_" + string(rune('a'+n%26)) + string(rune('0'+n/26%10)) }
 
+// naming is where a text names a tool, -1 when it does not.
+func naming(ask, name string) int {
+	part := func(c byte) bool {
+		return c == '_' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+	}
+	for from := 0; ; {
+		i := strings.Index(ask[from:], name)
+		if i < 0 {
+			return -1
+		}
+		i += from
+		end := i + len(name)
+		if (i == 0 || !part(ask[i-1])) && (end == len(ask) || !part(ask[end])) {
+			return i
+		}
+		from = end
+	}
+}
+
 // wanted are the tools to call now.
 func (c *Conversation) wanted(ask string) []tool {
 	if c.none {
@@ -219,11 +238,11 @@ func (c *Conversation) wanted(ask string) []tool {
 	var named []tool
 	if strings.Contains(ask, "use the tool") {
 		for _, t := range c.tools {
-			if strings.Contains(ask, t.name) {
+			if naming(ask, t.name) >= 0 {
 				named = append(named, t)
 			}
 		}
-		slices.SortStableFunc(named, func(a, b tool) int { return strings.Index(ask, a.name) - strings.Index(ask, b.name) })
+		slices.SortStableFunc(named, func(a, b tool) int { return naming(ask, a.name) - naming(ask, b.name) })
 	}
 	switch i := slices.IndexFunc(c.tools, func(t tool) bool { return t.name == c.force }); {
 	case done >= max(1, len(named)):

@@ -73,7 +73,7 @@ func TestAnswers(t *testing.T) {
 		for _, stream := range []string{"false", "true"} {
 			for ask, want := range map[string][]string{
 				"good day":                       {"good day", "turns: user", "Thinking about: good day"},
-				"use the tool weather and clock": {"weather", "clock", "Zürich"},
+				"use the tools weather and clock": {"weather", "clock", "Zürich"},
 			} {
 				head.Stream = stream == "true"
 				body := strings.NewReplacer("%s", ask, "%v", stream).Replace(requests[name])
