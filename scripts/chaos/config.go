@@ -104,7 +104,7 @@ func (b *bench) change(ctx context.Context, n int) (float64, error) {
 	}
 	routes := []string{}
 	if n%2 == 0 {
-		routes = []string{stand.Route, "other"}
+		routes = []string{stand.Route, "demo"}
 	}
 	if err := t.API.Do(ctx, "PATCH", t.Path("/api-keys/"+t.KeyID), map[string]any{"allowed_routes": routes}, &made); err != nil {
 		return 0, err
