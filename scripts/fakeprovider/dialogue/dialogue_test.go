@@ -72,7 +72,7 @@ func TestAnswers(t *testing.T) {
 	for name, head := range heads {
 		for _, stream := range []string{"false", "true"} {
 			for ask, want := range map[string][]string{
-				"good day":                       {"good day", "turns: user", "Thinking about: good day"},
+				"good day":                        {"good day", "turns: user", "Thinking about: good day"},
 				"use the tools weather and clock": {"weather", "clock", "Zürich"},
 			} {
 				head.Stream = stream == "true"
