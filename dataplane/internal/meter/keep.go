@@ -156,6 +156,21 @@ func (m *Meter) prepare() {
 		m.log.Error("allocate usage segment ahead", "error", err)
 		return
 	}
+	m.addSpare(s)
+}
+
+// addSpare takes in a segment that was allocated outside the lock. When a
+// request could not wait and allocated the next one meanwhile, this one is let
+// go: the next boot takes segments by number, so they must be filled by number.
+func (m *Meter) addSpare(s *segment) {
+	if s.number+1 != m.next {
+		m.bytes -= m.cfg.SegmentBytes
+		m.letGo(s)
+		if err := os.Remove(s.path); err != nil {
+			m.log.Error("usage segment cannot be removed", "segment", s.number, "error", err)
+		}
+		return
+	}
 	m.spares = append(m.spares, s)
 	m.warn()
 	m.setFull(false, nil)

@@ -264,6 +264,7 @@ type source struct {
 	number uint64
 	path   string
 	synced int64
+	first  uint64
 }
 
 // collect gathers the next window of batches of a line.
@@ -279,10 +280,12 @@ func (s *shipper) collect(k lineKey) (batches []batch, generation uint64, err er
 	var sources []source
 	for _, seg := range s.segments {
 		if seg.planeID == k.planeID && seg.epoch == k.epoch && seg.lastSeq > from {
-			sources = append(sources, source{seg.number, seg.path, seg.synced.Load()})
+			sources = append(sources, source{seg.number, seg.path, seg.synced.Load(), seg.firstSeq})
 		}
 	}
 	s.mu.Unlock()
+	// By what they hold: an earlier version could fill segments out of turn.
+	slices.SortFunc(sources, func(a, b source) int { return cmp.Compare(a.first, b.first) })
 	c := collector{key: k, from: from}
 	for _, src := range sources {
 		off := int64(segmentHeader)
