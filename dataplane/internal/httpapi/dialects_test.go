@@ -204,6 +204,26 @@ func TestAnyDialectMeetsAny(t *testing.T) {
 	}
 }
 
+// TestWhatCannotBeTranslatedCallsNobody: the caller's mistake is no attempt and
+// no failure of the provider.
+func TestWhatCannotBeTranslatedCallsNobody(t *testing.T) {
+	g, key := behind(t, func(http.ResponseWriter, *http.Request) { t.Error("the provider was called") })
+	for n, c := range []struct{ path, body, code string }{
+		{"/v1/messages", `{"model":"fast","max_tokens":"many","messages":[{"role":"user","content":"Hi"}]}`, "wrong_type"},
+		{"/v1/messages", `{"model":"fast","max_tokens":9,"messages":[{"role":"user","content":7}]}`, "wrong_type"},
+		{"/v1/responses", `{"model":"fast","input":"Hi","previous_response_id":"resp_1"}`, "unsupported_field"},
+	} {
+		a := g.do("POST", c.path, key, c.body)
+		if a.StatusCode != 400 || !strings.Contains(a.body, c.code) {
+			t.Errorf("%s: %d %s", c.body, a.StatusCode, a.body)
+		}
+		ev := g.ledger.wait(t, n)
+		if ev.Outcome != usagev1.Outcome_OUTCOME_REFUSED || len(ev.Attempts) != 0 || ev.ErrorCode != c.code || ev.CostNano != 0 {
+			t.Errorf("%s is recorded as %v", c.body, ev)
+		}
+	}
+}
+
 func authHeader(d string) string {
 	switch d {
 	case providerkind.Anthropic:

@@ -27,11 +27,16 @@ func (x *exchange) provider() error {
 	if cause := x.req.Cancel.Cause(); cause != nil {
 		return cause
 	}
+	// What cannot be told to the provider is refused before anybody is called.
+	body, err := x.outgoing()
+	if err != nil {
+		return err
+	}
 	x.req.Facts.Attempts++
 	x.sent = true
 	x.admission.Sent()
 	x.called = time.Now()
-	err := x.send()
+	err = x.send(body)
 	if err == nil {
 		x.firstByte = time.Since(x.called)
 		err = x.receive()
@@ -45,12 +50,8 @@ func (x *exchange) provider() error {
 }
 
 // send makes the call, up to the head of the answer.
-func (x *exchange) send() error {
+func (x *exchange) send(body [][]byte) error {
 	t := x.target
-	body, err := x.outgoing()
-	if err != nil {
-		return err
-	}
 	if t.Provider == demo.Name {
 		x.call.Sent = true
 		r, err := demo.Do(&demo.Call{

@@ -154,6 +154,11 @@ func (s *Server) registerTenant(g *echo.Group) {
 	post("/projects/:id", s.projectUpdate)
 	post("/projects/:id/delete", s.projectDelete)
 
+	s.registerPeople(get, post)
+}
+
+// registerPeople names the pages about who may do what, and did.
+func (s *Server) registerPeople(get, post func(path string, h handler)) {
 	get("/members", s.members)
 	post("/members", s.memberAdd)
 	post("/members/:id", s.memberUpdate)

@@ -27,11 +27,11 @@ func (c *composer) appendID(b []byte, prefix string, own canon.Text) []byte {
 
 // kinds of items by the parts they hold: how their ids begin.
 const (
-	prefixMessage   = "msg_"
-	prefixCall      = "fc_"
-	prefixCustom    = "ctc_"
-	prefixReasoning = "rs_"
-	prefixImage     = "ig_"
+	messagePrefix   = "msg_"
+	callPrefix      = "fc_"
+	customPrefix    = "ctc_"
+	reasoningPrefix = "rs_"
+	imagePrefix     = "ig_"
 )
 
 // ownID is the id of a call's item as its own dialect had it.
@@ -131,9 +131,9 @@ func appendCitation(b []byte, c *canon.Citation) []byte {
 func (c *composer) item(b []byte, p *canon.Part) []byte {
 	switch p.Kind {
 	case canon.ToolCallPart:
-		kind, prefix := "function_call", prefixCall
+		kind, prefix := "function_call", callPrefix
 		if p.Custom {
-			kind, prefix = "custom_tool_call", prefixCustom
+			kind, prefix = "custom_tool_call", customPrefix
 		}
 		b = c.head(b, kind, prefix, ownID(p))
 		b = appendCall(append(b, `,"status":"completed"`...), p)
@@ -150,7 +150,7 @@ func (c *composer) item(b []byte, p *canon.Part) []byte {
 		return c.sealed(b, p.From, sealedOpaque, quoted)
 	}
 	// Results of tools stand in no answer that is known.
-	b = c.head(b, "function_call_output", prefixCall, nil)
+	b = c.head(b, "function_call_output", callPrefix, nil)
 	b = append(append(b, `,"call_id":`...), orEmpty(p.ID)...)
 	b = append(b, `,"output":"`...)
 	for i := range p.Content {
@@ -167,7 +167,7 @@ func (c *composer) source(p *canon.Part) canon.Dialect {
 }
 
 func (c *composer) reasoning(b []byte, p *canon.Part) []byte {
-	return append(c.thoughts(c.head(b, "reasoning", prefixReasoning, p.ID), p), '}')
+	return append(c.thoughts(c.head(b, "reasoning", reasoningPrefix, p.ID), p), '}')
 }
 
 // thoughts writes what a reasoning item holds.
@@ -184,7 +184,7 @@ func (c *composer) thoughts(b []byte, p *canon.Part) []byte {
 
 // sealed writes an item that carries what only another dialect reads.
 func (c *composer) sealed(b []byte, from canon.Dialect, kind byte, payload canon.Text) []byte {
-	b = c.head(b, "reasoning", prefixReasoning, nil)
+	b = c.head(b, "reasoning", reasoningPrefix, nil)
 	b = append(b, `,"summary":[],"encrypted_content":`...)
 	return append(appendSealed(b, from, kind, payload), '}')
 }
@@ -194,7 +194,7 @@ func (c *composer) image(b []byte, p *canon.Part) []byte {
 	if p.From == canon.Responses && p.Raw != nil {
 		return append(b, p.Raw...)
 	}
-	b = c.head(b, "image_generation_call", prefixImage, nil)
+	b = c.head(b, "image_generation_call", imagePrefix, nil)
 	b = append(b, `,"status":"completed"`...)
 	for _, t := range imageTypes {
 		if string(p.Media.Type) == t.kind {
@@ -223,7 +223,7 @@ func (c *composer) output(b []byte, ch *canon.Choice) []byte {
 		}
 		if inside && open == nil {
 			open = p
-			b = c.head(b, "message", prefixMessage, p.ID)
+			b = c.head(b, "message", messagePrefix, p.ID)
 			b = c.fields(append(b, messageStatus(ch.Stop)...), p)
 			b = append(b, `,"role":"assistant","content":[`...)
 		}

@@ -117,10 +117,10 @@ func (w *writer) beginPart(b []byte, ev *canon.Event) []byte {
 
 // openItem starts an item that is no message.
 func (w *writer) openItem(b []byte, s *slot, p *canon.Part) []byte {
-	prefix, own := prefixReasoning, p.ID
+	prefix, own := reasoningPrefix, p.ID
 	if p.Kind == canon.ToolCallPart {
-		if prefix, own = prefixCall, ownID(p); p.Custom {
-			prefix = prefixCustom
+		if prefix, own = callPrefix, ownID(p); p.Custom {
+			prefix = customPrefix
 		}
 	}
 	s.id = w.c.appendID(nil, prefix, own)

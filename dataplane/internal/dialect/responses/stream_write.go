@@ -223,7 +223,7 @@ func (w *writer) openMessage(b []byte, p *canon.Part) []byte {
 		return b
 	}
 	*m = message{open: true, own: slices.Clone(p.ID), output: w.c.items, content: m.content[:0]}
-	m.id = w.c.appendID(nil, prefixMessage, p.ID)
+	m.id = w.c.appendID(nil, messagePrefix, p.ID)
 	m.fields = w.c.fields(nil, p)
 	w.c.items++
 	b = w.itemEvent(b, "response.output_item.added", m.output)
