@@ -48,6 +48,8 @@ const (
 	// CatalogModel: a model every tenant may use, with the prices of the
 	// operator. Its tenant_id is empty.
 	Kind_KIND_CATALOG_MODEL Kind = 6
+	// Project of a tenant, when it has rules of its own.
+	Kind_KIND_PROJECT Kind = 7
 )
 
 // Enum value maps for Kind.
@@ -60,6 +62,7 @@ var (
 		4: "KIND_MODEL",
 		5: "KIND_ROUTE",
 		6: "KIND_CATALOG_MODEL",
+		7: "KIND_PROJECT",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":   0,
@@ -69,6 +72,7 @@ var (
 		"KIND_MODEL":         4,
 		"KIND_ROUTE":         5,
 		"KIND_CATALOG_MODEL": 6,
+		"KIND_PROJECT":       7,
 	}
 )
 
@@ -149,6 +153,71 @@ func (TenantStatus) EnumDescriptor() ([]byte, []int) {
 	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{1}
 }
 
+// ParameterAction is what a rule does to a parameter of a call.
+type ParameterAction int32
+
+const (
+	ParameterAction_PARAMETER_ACTION_UNSPECIFIED ParameterAction = 0
+	// The parameter is set to value, whatever the caller sent.
+	ParameterAction_PARAMETER_ACTION_FORCE ParameterAction = 1
+	// The parameter is set to value when the caller did not send it.
+	ParameterAction_PARAMETER_ACTION_DEFAULT ParameterAction = 2
+	// A number outside minimum and maximum is moved to the nearer of them.
+	ParameterAction_PARAMETER_ACTION_CLAMP ParameterAction = 3
+	// A call that has the parameter is refused; with names, a call whose
+	// parameter holds one of them.
+	ParameterAction_PARAMETER_ACTION_FORBID ParameterAction = 4
+	// The parameter may hold only what names lists; other calls are refused.
+	ParameterAction_PARAMETER_ACTION_ALLOW ParameterAction = 5
+)
+
+// Enum value maps for ParameterAction.
+var (
+	ParameterAction_name = map[int32]string{
+		0: "PARAMETER_ACTION_UNSPECIFIED",
+		1: "PARAMETER_ACTION_FORCE",
+		2: "PARAMETER_ACTION_DEFAULT",
+		3: "PARAMETER_ACTION_CLAMP",
+		4: "PARAMETER_ACTION_FORBID",
+		5: "PARAMETER_ACTION_ALLOW",
+	}
+	ParameterAction_value = map[string]int32{
+		"PARAMETER_ACTION_UNSPECIFIED": 0,
+		"PARAMETER_ACTION_FORCE":       1,
+		"PARAMETER_ACTION_DEFAULT":     2,
+		"PARAMETER_ACTION_CLAMP":       3,
+		"PARAMETER_ACTION_FORBID":      4,
+		"PARAMETER_ACTION_ALLOW":       5,
+	}
+)
+
+func (x ParameterAction) Enum() *ParameterAction {
+	p := new(ParameterAction)
+	*p = x
+	return p
+}
+
+func (x ParameterAction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ParameterAction) Descriptor() protoreflect.EnumDescriptor {
+	return file_tollgate_config_v1_config_proto_enumTypes[2].Descriptor()
+}
+
+func (ParameterAction) Type() protoreflect.EnumType {
+	return &file_tollgate_config_v1_config_proto_enumTypes[2]
+}
+
+func (x ParameterAction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ParameterAction.Descriptor instead.
+func (ParameterAction) EnumDescriptor() ([]byte, []int) {
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{2}
+}
+
 // AuthStyle says how a provider wants its secret.
 type AuthStyle int32
 
@@ -160,6 +229,13 @@ const (
 	AuthStyle_AUTH_STYLE_HEADER AuthStyle = 2
 	// No secret is sent.
 	AuthStyle_AUTH_STYLE_NONE AuthStyle = 3
+	// Requests are signed (AWS Signature Version 4). The secret is JSON with
+	// access_key_id, secret_access_key and, if there is one, session_token.
+	AuthStyle_AUTH_STYLE_AWS AuthStyle = 4
+	// Authorization: Bearer with an access token of Google. The secret is the
+	// JSON key of a service account, or "metadata": the token is then asked of
+	// the metadata server of the machine.
+	AuthStyle_AUTH_STYLE_GOOGLE AuthStyle = 5
 )
 
 // Enum value maps for AuthStyle.
@@ -169,12 +245,16 @@ var (
 		1: "AUTH_STYLE_BEARER",
 		2: "AUTH_STYLE_HEADER",
 		3: "AUTH_STYLE_NONE",
+		4: "AUTH_STYLE_AWS",
+		5: "AUTH_STYLE_GOOGLE",
 	}
 	AuthStyle_value = map[string]int32{
 		"AUTH_STYLE_UNSPECIFIED": 0,
 		"AUTH_STYLE_BEARER":      1,
 		"AUTH_STYLE_HEADER":      2,
 		"AUTH_STYLE_NONE":        3,
+		"AUTH_STYLE_AWS":         4,
+		"AUTH_STYLE_GOOGLE":      5,
 	}
 )
 
@@ -189,11 +269,11 @@ func (x AuthStyle) String() string {
 }
 
 func (AuthStyle) Descriptor() protoreflect.EnumDescriptor {
-	return file_tollgate_config_v1_config_proto_enumTypes[2].Descriptor()
+	return file_tollgate_config_v1_config_proto_enumTypes[3].Descriptor()
 }
 
 func (AuthStyle) Type() protoreflect.EnumType {
-	return &file_tollgate_config_v1_config_proto_enumTypes[2]
+	return &file_tollgate_config_v1_config_proto_enumTypes[3]
 }
 
 func (x AuthStyle) Number() protoreflect.EnumNumber {
@@ -202,7 +282,7 @@ func (x AuthStyle) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AuthStyle.Descriptor instead.
 func (AuthStyle) EnumDescriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 // UnknownPrice says what happens to calls of a model that has no price.
@@ -241,11 +321,11 @@ func (x UnknownPrice) String() string {
 }
 
 func (UnknownPrice) Descriptor() protoreflect.EnumDescriptor {
-	return file_tollgate_config_v1_config_proto_enumTypes[3].Descriptor()
+	return file_tollgate_config_v1_config_proto_enumTypes[4].Descriptor()
 }
 
 func (UnknownPrice) Type() protoreflect.EnumType {
-	return &file_tollgate_config_v1_config_proto_enumTypes[3]
+	return &file_tollgate_config_v1_config_proto_enumTypes[4]
 }
 
 func (x UnknownPrice) Number() protoreflect.EnumNumber {
@@ -254,7 +334,7 @@ func (x UnknownPrice) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UnknownPrice.Descriptor instead.
 func (UnknownPrice) EnumDescriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 // OnLoss is what happens to what cannot be translated.
@@ -294,11 +374,11 @@ func (x OnLoss) String() string {
 }
 
 func (OnLoss) Descriptor() protoreflect.EnumDescriptor {
-	return file_tollgate_config_v1_config_proto_enumTypes[4].Descriptor()
+	return file_tollgate_config_v1_config_proto_enumTypes[5].Descriptor()
 }
 
 func (OnLoss) Type() protoreflect.EnumType {
-	return &file_tollgate_config_v1_config_proto_enumTypes[4]
+	return &file_tollgate_config_v1_config_proto_enumTypes[5]
 }
 
 func (x OnLoss) Number() protoreflect.EnumNumber {
@@ -307,7 +387,7 @@ func (x OnLoss) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnLoss.Descriptor instead.
 func (OnLoss) EnumDescriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 // Envelope carries one resource at one revision, or says that it is gone.
@@ -500,8 +580,10 @@ type ApiKey struct {
 	Revoked bool `protobuf:"varint,7,opt,name=revoked,proto3" json:"revoked,omitempty"`
 	// Route names that this key may call; empty means all.
 	AllowedRoutes []string `protobuf:"bytes,8,rep,name=allowed_routes,json=allowedRoutes,proto3" json:"allowed_routes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// What is done to the parameters of this key's calls.
+	ParameterRules []*ParameterRule `protobuf:"bytes,9,rep,name=parameter_rules,json=parameterRules,proto3" json:"parameter_rules,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ApiKey) Reset() {
@@ -590,6 +672,160 @@ func (x *ApiKey) GetAllowedRoutes() []string {
 	return nil
 }
 
+func (x *ApiKey) GetParameterRules() []*ParameterRule {
+	if x != nil {
+		return x.ParameterRules
+	}
+	return nil
+}
+
+// Project groups keys inside a tenant. It travels only while it has rules.
+type Project struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What is done to the parameters of calls with this project's keys.
+	ParameterRules []*ParameterRule `protobuf:"bytes,2,rep,name=parameter_rules,json=parameterRules,proto3" json:"parameter_rules,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Project) Reset() {
+	*x = Project{}
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Project) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Project) ProtoMessage() {}
+
+func (x *Project) ProtoReflect() protoreflect.Message {
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Project.ProtoReflect.Descriptor instead.
+func (*Project) Descriptor() ([]byte, []int) {
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Project) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Project) GetParameterRules() []*ParameterRule {
+	if x != nil {
+		return x.ParameterRules
+	}
+	return nil
+}
+
+// ParameterRule controls one parameter of calls. Rules of the route come
+// first, then those of the project, then those of the key: none can undo an
+// earlier one's refusal, and of two that set a value the first counts.
+type ParameterRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Parameter in the words of every dialect: "temperature", "top_p", "top_k",
+	// "max_tokens", "n", "seed", "stop", "tools", "tool_choice", "reasoning",
+	// "stream", "service_tier", "response_format", "logprobs", "model", "user".
+	Parameter string          `protobuf:"bytes,1,opt,name=parameter,proto3" json:"parameter,omitempty"`
+	Action    ParameterAction `protobuf:"varint,2,opt,name=action,proto3,enum=tollgate.config.v1.ParameterAction" json:"action,omitempty"`
+	// JSON, for FORCE and DEFAULT.
+	Value string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// Bounds, for CLAMP; either may be missing.
+	Minimum *float64 `protobuf:"fixed64,4,opt,name=minimum,proto3,oneof" json:"minimum,omitempty"`
+	Maximum *float64 `protobuf:"fixed64,5,opt,name=maximum,proto3,oneof" json:"maximum,omitempty"`
+	// Names of tools or models, for FORBID and ALLOW.
+	Names         []string `protobuf:"bytes,6,rep,name=names,proto3" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ParameterRule) Reset() {
+	*x = ParameterRule{}
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ParameterRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ParameterRule) ProtoMessage() {}
+
+func (x *ParameterRule) ProtoReflect() protoreflect.Message {
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ParameterRule.ProtoReflect.Descriptor instead.
+func (*ParameterRule) Descriptor() ([]byte, []int) {
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ParameterRule) GetParameter() string {
+	if x != nil {
+		return x.Parameter
+	}
+	return ""
+}
+
+func (x *ParameterRule) GetAction() ParameterAction {
+	if x != nil {
+		return x.Action
+	}
+	return ParameterAction_PARAMETER_ACTION_UNSPECIFIED
+}
+
+func (x *ParameterRule) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *ParameterRule) GetMinimum() float64 {
+	if x != nil && x.Minimum != nil {
+		return *x.Minimum
+	}
+	return 0
+}
+
+func (x *ParameterRule) GetMaximum() float64 {
+	if x != nil && x.Maximum != nil {
+		return *x.Maximum
+	}
+	return 0
+}
+
+func (x *ParameterRule) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
 // Credential is a provider endpoint and the secret that opens it.
 type Credential struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -610,14 +846,19 @@ type Credential struct {
 	IdleTimeoutMs      uint32 `protobuf:"varint,9,opt,name=idle_timeout_ms,json=idleTimeoutMs,proto3" json:"idle_timeout_ms,omitempty"`
 	// Wire format that the endpoint speaks, a name of package providerkind;
 	// empty means "openai-chat".
-	Dialect       string `protobuf:"bytes,10,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	Dialect string `protobuf:"bytes,10,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	// Version of the API that goes into each URL, where the provider wants one
+	// ("2024-10-21" of Azure's deployments); empty for none.
+	ApiVersion string `protobuf:"bytes,11,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
+	// Region that requests are signed for; empty where the provider has none.
+	Region        string `protobuf:"bytes,12,opt,name=region,proto3" json:"region,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[3]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +870,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[3]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +883,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Credential) GetId() string {
@@ -715,6 +956,20 @@ func (x *Credential) GetDialect() string {
 	return ""
 }
 
+func (x *Credential) GetApiVersion() string {
+	if x != nil {
+		return x.ApiVersion
+	}
+	return ""
+}
+
+func (x *Credential) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
 // Price of one model from a moment on, in nano-dollars (1e-9 USD) per million
 // tokens. An unset class falls back as money.Price documents.
 type Price struct {
@@ -731,14 +986,33 @@ type Price struct {
 	AudioOutput       *int64 `protobuf:"varint,8,opt,name=audio_output,json=audioOutput,proto3,oneof" json:"audio_output,omitempty"`
 	ImageInput        *int64 `protobuf:"varint,9,opt,name=image_input,json=imageInput,proto3,oneof" json:"image_input,omitempty"`
 	// Nano-dollars for each request, on top of tokens.
-	PerRequest    int64 `protobuf:"varint,10,opt,name=per_request,json=perRequest,proto3" json:"per_request,omitempty"`
+	PerRequest int64 `protobuf:"varint,10,opt,name=per_request,json=perRequest,proto3" json:"per_request,omitempty"`
+	// Input written to a cache that is kept for an hour.
+	CacheWriteHour *int64 `protobuf:"varint,11,opt,name=cache_write_hour,json=cacheWriteHour,proto3,oneof" json:"cache_write_hour,omitempty"`
+	ImageOutput    *int64 `protobuf:"varint,12,opt,name=image_output,json=imageOutput,proto3,oneof" json:"image_output,omitempty"`
+	// Output spent on reasoning, where that has a price of its own.
+	Reasoning *int64 `protobuf:"varint,13,opt,name=reasoning,proto3,oneof" json:"reasoning,omitempty"`
+	// Audio input that was read from a cache.
+	AudioCacheRead *int64 `protobuf:"varint,14,opt,name=audio_cache_read,json=audioCacheRead,proto3,oneof" json:"audio_cache_read,omitempty"`
+	// Nano-dollars for each search that the provider made, and for each search
+	// unit of a rerank.
+	PerSearch int64 `protobuf:"varint,15,opt,name=per_search,json=perSearch,proto3" json:"per_search,omitempty"`
+	// Nano-dollars for each image that was made.
+	PerImage int64 `protobuf:"varint,16,opt,name=per_image,json=perImage,proto3" json:"per_image,omitempty"`
+	// Nano-dollars for each minute of audio that was heard.
+	PerAudioMinute int64 `protobuf:"varint,17,opt,name=per_audio_minute,json=perAudioMinute,proto3" json:"per_audio_minute,omitempty"`
+	// Nano-dollars for a million characters that were spoken.
+	PerMillionCharacters int64 `protobuf:"varint,18,opt,name=per_million_characters,json=perMillionCharacters,proto3" json:"per_million_characters,omitempty"`
+	// Prices that hold in place of this one under their condition; the first
+	// that fits counts.
+	Variants      []*PriceVariant `protobuf:"bytes,19,rep,name=variants,proto3" json:"variants,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[4]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +1024,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[4]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +1037,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Price) GetId() string {
@@ -836,6 +1110,152 @@ func (x *Price) GetPerRequest() int64 {
 	return 0
 }
 
+func (x *Price) GetCacheWriteHour() int64 {
+	if x != nil && x.CacheWriteHour != nil {
+		return *x.CacheWriteHour
+	}
+	return 0
+}
+
+func (x *Price) GetImageOutput() int64 {
+	if x != nil && x.ImageOutput != nil {
+		return *x.ImageOutput
+	}
+	return 0
+}
+
+func (x *Price) GetReasoning() int64 {
+	if x != nil && x.Reasoning != nil {
+		return *x.Reasoning
+	}
+	return 0
+}
+
+func (x *Price) GetAudioCacheRead() int64 {
+	if x != nil && x.AudioCacheRead != nil {
+		return *x.AudioCacheRead
+	}
+	return 0
+}
+
+func (x *Price) GetPerSearch() int64 {
+	if x != nil {
+		return x.PerSearch
+	}
+	return 0
+}
+
+func (x *Price) GetPerImage() int64 {
+	if x != nil {
+		return x.PerImage
+	}
+	return 0
+}
+
+func (x *Price) GetPerAudioMinute() int64 {
+	if x != nil {
+		return x.PerAudioMinute
+	}
+	return 0
+}
+
+func (x *Price) GetPerMillionCharacters() int64 {
+	if x != nil {
+		return x.PerMillionCharacters
+	}
+	return 0
+}
+
+func (x *Price) GetVariants() []*PriceVariant {
+	if x != nil {
+		return x.Variants
+	}
+	return nil
+}
+
+// PriceVariant is a price under a condition: all of its parts that are set
+// must hold.
+type PriceVariant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// More tokens of input than this, those of caches included.
+	AboveInputTokens int64 `protobuf:"varint,1,opt,name=above_input_tokens,json=aboveInputTokens,proto3" json:"above_input_tokens,omitempty"`
+	// The service tier that the provider used: "batch", "flex", "priority".
+	ServiceTier string `protobuf:"bytes,2,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`
+	// Time of day in minutes after midnight UTC, from inclusive, to exclusive;
+	// a span may go over midnight. Both 0: any time.
+	FromMinute uint32 `protobuf:"varint,3,opt,name=from_minute,json=fromMinute,proto3" json:"from_minute,omitempty"`
+	ToMinute   uint32 `protobuf:"varint,4,opt,name=to_minute,json=toMinute,proto3" json:"to_minute,omitempty"`
+	// The price; its id, effective_from_unix and variants are not set.
+	Price         *Price `protobuf:"bytes,5,opt,name=price,proto3" json:"price,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PriceVariant) Reset() {
+	*x = PriceVariant{}
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PriceVariant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PriceVariant) ProtoMessage() {}
+
+func (x *PriceVariant) ProtoReflect() protoreflect.Message {
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PriceVariant.ProtoReflect.Descriptor instead.
+func (*PriceVariant) Descriptor() ([]byte, []int) {
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PriceVariant) GetAboveInputTokens() int64 {
+	if x != nil {
+		return x.AboveInputTokens
+	}
+	return 0
+}
+
+func (x *PriceVariant) GetServiceTier() string {
+	if x != nil {
+		return x.ServiceTier
+	}
+	return ""
+}
+
+func (x *PriceVariant) GetFromMinute() uint32 {
+	if x != nil {
+		return x.FromMinute
+	}
+	return 0
+}
+
+func (x *PriceVariant) GetToMinute() uint32 {
+	if x != nil {
+		return x.ToMinute
+	}
+	return 0
+}
+
+func (x *PriceVariant) GetPrice() *Price {
+	if x != nil {
+		return x.Price
+	}
+	return nil
+}
+
 // Model is a tenant's use of one provider model through one credential.
 type Model struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -857,7 +1277,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[5]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +1289,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[5]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +1302,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Model) GetId() string {
@@ -944,14 +1364,16 @@ type Route struct {
 	Targets []*Target `protobuf:"bytes,3,rep,name=targets,proto3" json:"targets,omitempty"`
 	// What happens to fields of a request that the target's dialect cannot
 	// express.
-	OnLoss        OnLoss `protobuf:"varint,4,opt,name=on_loss,json=onLoss,proto3,enum=tollgate.config.v1.OnLoss" json:"on_loss,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	OnLoss OnLoss `protobuf:"varint,4,opt,name=on_loss,json=onLoss,proto3,enum=tollgate.config.v1.OnLoss" json:"on_loss,omitempty"`
+	// What is done to the parameters of calls of this route.
+	ParameterRules []*ParameterRule `protobuf:"bytes,5,rep,name=parameter_rules,json=parameterRules,proto3" json:"parameter_rules,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[6]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -963,7 +1385,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[6]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -976,7 +1398,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Route) GetId() string {
@@ -1007,6 +1429,13 @@ func (x *Route) GetOnLoss() OnLoss {
 	return OnLoss_ON_LOSS_UNSPECIFIED
 }
 
+func (x *Route) GetParameterRules() []*ParameterRule {
+	if x != nil {
+		return x.ParameterRules
+	}
+	return nil
+}
+
 // Target is one thing that a route can call.
 type Target struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1017,7 +1446,7 @@ type Target struct {
 
 func (x *Target) Reset() {
 	*x = Target{}
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +1458,7 @@ func (x *Target) String() string {
 func (*Target) ProtoMessage() {}
 
 func (x *Target) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +1471,7 @@ func (x *Target) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Target.ProtoReflect.Descriptor instead.
 func (*Target) Descriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Target) GetModelId() string {
@@ -1068,13 +1497,22 @@ type CatalogModel struct {
 	BuiltIn bool `protobuf:"varint,6,opt,name=built_in,json=builtIn,proto3" json:"built_in,omitempty"`
 	// Tokens; 0 when unknown.
 	ContextWindow uint32 `protobuf:"varint,7,opt,name=context_window,json=contextWindow,proto3" json:"context_window,omitempty"`
+	// Most tokens of an answer; 0 when unknown.
+	MaxOutputTokens uint32 `protobuf:"varint,8,opt,name=max_output_tokens,json=maxOutputTokens,proto3" json:"max_output_tokens,omitempty"`
+	// What the model can do; unset when unknown, and nothing is refused then.
+	Capabilities *Capabilities `protobuf:"bytes,9,opt,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// When the provider stops serving it, in seconds since 1970 UTC; 0 when
+	// that is not known.
+	DeprecatedAtUnix int64 `protobuf:"varint,10,opt,name=deprecated_at_unix,json=deprecatedAtUnix,proto3" json:"deprecated_at_unix,omitempty"`
+	// Name for people; may be empty.
+	Label         string `protobuf:"bytes,11,opt,name=label,proto3" json:"label,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CatalogModel) Reset() {
 	*x = CatalogModel{}
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1524,7 @@ func (x *CatalogModel) String() string {
 func (*CatalogModel) ProtoMessage() {}
 
 func (x *CatalogModel) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1537,7 @@ func (x *CatalogModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogModel.ProtoReflect.Descriptor instead.
 func (*CatalogModel) Descriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CatalogModel) GetId() string {
@@ -1151,6 +1589,132 @@ func (x *CatalogModel) GetContextWindow() uint32 {
 	return 0
 }
 
+func (x *CatalogModel) GetMaxOutputTokens() uint32 {
+	if x != nil {
+		return x.MaxOutputTokens
+	}
+	return 0
+}
+
+func (x *CatalogModel) GetCapabilities() *Capabilities {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+func (x *CatalogModel) GetDeprecatedAtUnix() int64 {
+	if x != nil {
+		return x.DeprecatedAtUnix
+	}
+	return 0
+}
+
+func (x *CatalogModel) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+// Capabilities are what a model can do.
+type Capabilities struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What calls it serves: "chat", "completions", "embeddings", "images",
+	// "speech", "transcription", "moderation", "rerank".
+	Operations []string `protobuf:"bytes,1,rep,name=operations,proto3" json:"operations,omitempty"`
+	// What it takes and gives: "text", "image", "audio", "video", "document".
+	Input     []string `protobuf:"bytes,2,rep,name=input,proto3" json:"input,omitempty"`
+	Output    []string `protobuf:"bytes,3,rep,name=output,proto3" json:"output,omitempty"`
+	Tools     bool     `protobuf:"varint,4,opt,name=tools,proto3" json:"tools,omitempty"`
+	Reasoning bool     `protobuf:"varint,5,opt,name=reasoning,proto3" json:"reasoning,omitempty"`
+	// Answers after a JSON schema.
+	JsonSchema bool `protobuf:"varint,6,opt,name=json_schema,json=jsonSchema,proto3" json:"json_schema,omitempty"`
+	// False for models that refuse to be given a temperature.
+	Temperature   bool `protobuf:"varint,7,opt,name=temperature,proto3" json:"temperature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Capabilities) Reset() {
+	*x = Capabilities{}
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Capabilities) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Capabilities) ProtoMessage() {}
+
+func (x *Capabilities) ProtoReflect() protoreflect.Message {
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Capabilities.ProtoReflect.Descriptor instead.
+func (*Capabilities) Descriptor() ([]byte, []int) {
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Capabilities) GetOperations() []string {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+func (x *Capabilities) GetInput() []string {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *Capabilities) GetOutput() []string {
+	if x != nil {
+		return x.Output
+	}
+	return nil
+}
+
+func (x *Capabilities) GetTools() bool {
+	if x != nil {
+		return x.Tools
+	}
+	return false
+}
+
+func (x *Capabilities) GetReasoning() bool {
+	if x != nil {
+		return x.Reasoning
+	}
+	return false
+}
+
+func (x *Capabilities) GetJsonSchema() bool {
+	if x != nil {
+		return x.JsonSchema
+	}
+	return false
+}
+
+func (x *Capabilities) GetTemperature() bool {
+	if x != nil {
+		return x.Temperature
+	}
+	return false
+}
+
 // SnapshotHeader opens a snapshot file (package proto/snapshot).
 type SnapshotHeader struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1171,7 +1735,7 @@ type SnapshotHeader struct {
 
 func (x *SnapshotHeader) Reset() {
 	*x = SnapshotHeader{}
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1747,7 @@ func (x *SnapshotHeader) String() string {
 func (*SnapshotHeader) ProtoMessage() {}
 
 func (x *SnapshotHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_tollgate_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1760,7 @@ func (x *SnapshotHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHeader.ProtoReflect.Descriptor instead.
 func (*SnapshotHeader) Descriptor() ([]byte, []int) {
-	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_tollgate_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SnapshotHeader) GetRevision() uint64 {
@@ -1251,7 +1815,7 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"\x06Tenant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04slug\x18\x02 \x01(\tR\x04slug\x128\n" +
-	"\x06status\x18\x03 \x01(\x0e2 .tollgate.config.v1.TenantStatusR\x06status\"\xa9\x02\n" +
+	"\x06status\x18\x03 \x01(\x0e2 .tollgate.config.v1.TenantStatusR\x06status\"\xf5\x02\n" +
 	"\x06ApiKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1261,7 +1825,22 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"\x19previous_valid_until_unix\x18\x05 \x01(\x03R\x16previousValidUntilUnix\x12&\n" +
 	"\x0fexpires_at_unix\x18\x06 \x01(\x03R\rexpiresAtUnix\x12\x18\n" +
 	"\arevoked\x18\a \x01(\bR\arevoked\x12%\n" +
-	"\x0eallowed_routes\x18\b \x03(\tR\rallowedRoutes\"\xfa\x02\n" +
+	"\x0eallowed_routes\x18\b \x03(\tR\rallowedRoutes\x12J\n" +
+	"\x0fparameter_rules\x18\t \x03(\v2!.tollgate.config.v1.ParameterRuleR\x0eparameterRules\"e\n" +
+	"\aProject\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12J\n" +
+	"\x0fparameter_rules\x18\x02 \x03(\v2!.tollgate.config.v1.ParameterRuleR\x0eparameterRules\"\xec\x01\n" +
+	"\rParameterRule\x12\x1c\n" +
+	"\tparameter\x18\x01 \x01(\tR\tparameter\x12;\n" +
+	"\x06action\x18\x02 \x01(\x0e2#.tollgate.config.v1.ParameterActionR\x06action\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12\x1d\n" +
+	"\aminimum\x18\x04 \x01(\x01H\x00R\aminimum\x88\x01\x01\x12\x1d\n" +
+	"\amaximum\x18\x05 \x01(\x01H\x01R\amaximum\x88\x01\x01\x12\x14\n" +
+	"\x05names\x18\x06 \x03(\tR\x05namesB\n" +
+	"\n" +
+	"\b_minimumB\n" +
+	"\n" +
+	"\b_maximum\"\xb3\x03\n" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
@@ -1276,7 +1855,10 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"\x15first_byte_timeout_ms\x18\b \x01(\rR\x12firstByteTimeoutMs\x12&\n" +
 	"\x0fidle_timeout_ms\x18\t \x01(\rR\ridleTimeoutMs\x12\x18\n" +
 	"\adialect\x18\n" +
-	" \x01(\tR\adialect\"\xa4\x03\n" +
+	" \x01(\tR\adialect\x12\x1f\n" +
+	"\vapi_version\x18\v \x01(\tR\n" +
+	"apiVersion\x12\x16\n" +
+	"\x06region\x18\f \x01(\tR\x06region\"\xf0\x06\n" +
 	"\x05Price\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x13effective_from_unix\x18\x02 \x01(\x03R\x11effectiveFromUnix\x12\x14\n" +
@@ -1293,12 +1875,34 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"imageInput\x88\x01\x01\x12\x1f\n" +
 	"\vper_request\x18\n" +
 	" \x01(\x03R\n" +
-	"perRequestB\r\n" +
+	"perRequest\x12-\n" +
+	"\x10cache_write_hour\x18\v \x01(\x03H\x05R\x0ecacheWriteHour\x88\x01\x01\x12&\n" +
+	"\fimage_output\x18\f \x01(\x03H\x06R\vimageOutput\x88\x01\x01\x12!\n" +
+	"\treasoning\x18\r \x01(\x03H\aR\treasoning\x88\x01\x01\x12-\n" +
+	"\x10audio_cache_read\x18\x0e \x01(\x03H\bR\x0eaudioCacheRead\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"per_search\x18\x0f \x01(\x03R\tperSearch\x12\x1b\n" +
+	"\tper_image\x18\x10 \x01(\x03R\bperImage\x12(\n" +
+	"\x10per_audio_minute\x18\x11 \x01(\x03R\x0eperAudioMinute\x124\n" +
+	"\x16per_million_characters\x18\x12 \x01(\x03R\x14perMillionCharacters\x12<\n" +
+	"\bvariants\x18\x13 \x03(\v2 .tollgate.config.v1.PriceVariantR\bvariantsB\r\n" +
 	"\v_cache_readB\x0e\n" +
 	"\f_cache_writeB\x0e\n" +
 	"\f_audio_inputB\x0f\n" +
 	"\r_audio_outputB\x0e\n" +
-	"\f_image_input\"\xc1\x02\n" +
+	"\f_image_inputB\x13\n" +
+	"\x11_cache_write_hourB\x0f\n" +
+	"\r_image_outputB\f\n" +
+	"\n" +
+	"_reasoningB\x13\n" +
+	"\x11_audio_cache_read\"\xce\x01\n" +
+	"\fPriceVariant\x12,\n" +
+	"\x12above_input_tokens\x18\x01 \x01(\x03R\x10aboveInputTokens\x12!\n" +
+	"\fservice_tier\x18\x02 \x01(\tR\vserviceTier\x12\x1f\n" +
+	"\vfrom_minute\x18\x03 \x01(\rR\n" +
+	"fromMinute\x12\x1b\n" +
+	"\tto_minute\x18\x04 \x01(\rR\btoMinute\x12/\n" +
+	"\x05price\x18\x05 \x01(\v2\x19.tollgate.config.v1.PriceR\x05price\"\xc1\x02\n" +
 	"\x05Model\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\rcredential_id\x18\x02 \x01(\tR\fcredentialId\x12%\n" +
@@ -1309,14 +1913,15 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"costPrices\x12:\n" +
 	"\vsell_prices\x18\x06 \x03(\v2\x19.tollgate.config.v1.PriceR\n" +
 	"sellPrices\x12E\n" +
-	"\runknown_price\x18\a \x01(\x0e2 .tollgate.config.v1.UnknownPriceR\funknownPrice\"\x96\x01\n" +
+	"\runknown_price\x18\a \x01(\x0e2 .tollgate.config.v1.UnknownPriceR\funknownPrice\"\xe2\x01\n" +
 	"\x05Route\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x124\n" +
 	"\atargets\x18\x03 \x03(\v2\x1a.tollgate.config.v1.TargetR\atargets\x123\n" +
-	"\aon_loss\x18\x04 \x01(\x0e2\x1a.tollgate.config.v1.OnLossR\x06onLoss\"#\n" +
+	"\aon_loss\x18\x04 \x01(\x0e2\x1a.tollgate.config.v1.OnLossR\x06onLoss\x12J\n" +
+	"\x0fparameter_rules\x18\x05 \x03(\v2!.tollgate.config.v1.ParameterRuleR\x0eparameterRules\"#\n" +
 	"\x06Target\x12\x19\n" +
-	"\bmodel_id\x18\x01 \x01(\tR\amodelId\"\x9b\x02\n" +
+	"\bmodel_id\x18\x01 \x01(\tR\amodelId\"\xd1\x03\n" +
 	"\fCatalogModel\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprovider\x18\x02 \x01(\tR\bprovider\x12%\n" +
@@ -1326,13 +1931,29 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"\vsell_prices\x18\x05 \x03(\v2\x19.tollgate.config.v1.PriceR\n" +
 	"sellPrices\x12\x19\n" +
 	"\bbuilt_in\x18\x06 \x01(\bR\abuiltIn\x12%\n" +
-	"\x0econtext_window\x18\a \x01(\rR\rcontextWindow\"\xd1\x01\n" +
+	"\x0econtext_window\x18\a \x01(\rR\rcontextWindow\x12*\n" +
+	"\x11max_output_tokens\x18\b \x01(\rR\x0fmaxOutputTokens\x12D\n" +
+	"\fcapabilities\x18\t \x01(\v2 .tollgate.config.v1.CapabilitiesR\fcapabilities\x12,\n" +
+	"\x12deprecated_at_unix\x18\n" +
+	" \x01(\x03R\x10deprecatedAtUnix\x12\x14\n" +
+	"\x05label\x18\v \x01(\tR\x05label\"\xd3\x01\n" +
+	"\fCapabilities\x12\x1e\n" +
+	"\n" +
+	"operations\x18\x01 \x03(\tR\n" +
+	"operations\x12\x14\n" +
+	"\x05input\x18\x02 \x03(\tR\x05input\x12\x16\n" +
+	"\x06output\x18\x03 \x03(\tR\x06output\x12\x14\n" +
+	"\x05tools\x18\x04 \x01(\bR\x05tools\x12\x1c\n" +
+	"\treasoning\x18\x05 \x01(\bR\treasoning\x12\x1f\n" +
+	"\vjson_schema\x18\x06 \x01(\bR\n" +
+	"jsonSchema\x12 \n" +
+	"\vtemperature\x18\a \x01(\bR\vtemperature\"\xd1\x01\n" +
 	"\x0eSnapshotHeader\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x127\n" +
 	"\x18stream_created_unix_nano\x18\x02 \x01(\x03R\x15streamCreatedUnixNano\x12'\n" +
 	"\x0fstream_sequence\x18\x03 \x01(\x04R\x0estreamSequence\x12+\n" +
 	"\x12built_at_unix_nano\x18\x04 \x01(\x03R\x0fbuiltAtUnixNano\x12\x14\n" +
-	"\x05count\x18\x05 \x01(\x04R\x05count*\x8c\x01\n" +
+	"\x05count\x18\x05 \x01(\x04R\x05count*\x9e\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vKIND_TENANT\x10\x01\x12\x10\n" +
@@ -1342,16 +1963,26 @@ const file_tollgate_config_v1_config_proto_rawDesc = "" +
 	"KIND_MODEL\x10\x04\x12\x0e\n" +
 	"\n" +
 	"KIND_ROUTE\x10\x05\x12\x16\n" +
-	"\x12KIND_CATALOG_MODEL\x10\x06*d\n" +
+	"\x12KIND_CATALOG_MODEL\x10\x06\x12\x10\n" +
+	"\fKIND_PROJECT\x10\a*d\n" +
 	"\fTenantStatus\x12\x1d\n" +
 	"\x19TENANT_STATUS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14TENANT_STATUS_ACTIVE\x10\x01\x12\x1b\n" +
-	"\x17TENANT_STATUS_SUSPENDED\x10\x02*j\n" +
+	"\x17TENANT_STATUS_SUSPENDED\x10\x02*\xc2\x01\n" +
+	"\x0fParameterAction\x12 \n" +
+	"\x1cPARAMETER_ACTION_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16PARAMETER_ACTION_FORCE\x10\x01\x12\x1c\n" +
+	"\x18PARAMETER_ACTION_DEFAULT\x10\x02\x12\x1a\n" +
+	"\x16PARAMETER_ACTION_CLAMP\x10\x03\x12\x1b\n" +
+	"\x17PARAMETER_ACTION_FORBID\x10\x04\x12\x1a\n" +
+	"\x16PARAMETER_ACTION_ALLOW\x10\x05*\x95\x01\n" +
 	"\tAuthStyle\x12\x1a\n" +
 	"\x16AUTH_STYLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11AUTH_STYLE_BEARER\x10\x01\x12\x15\n" +
 	"\x11AUTH_STYLE_HEADER\x10\x02\x12\x13\n" +
-	"\x0fAUTH_STYLE_NONE\x10\x03*^\n" +
+	"\x0fAUTH_STYLE_NONE\x10\x03\x12\x12\n" +
+	"\x0eAUTH_STYLE_AWS\x10\x04\x12\x15\n" +
+	"\x11AUTH_STYLE_GOOGLE\x10\x05*^\n" +
 	"\fUnknownPrice\x12\x1d\n" +
 	"\x19UNKNOWN_PRICE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13UNKNOWN_PRICE_BLOCK\x10\x01\x12\x16\n" +
@@ -1373,41 +2004,53 @@ func file_tollgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_tollgate_config_v1_config_proto_rawDescData
 }
 
-var file_tollgate_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_tollgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_tollgate_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_tollgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_tollgate_config_v1_config_proto_goTypes = []any{
 	(Kind)(0),              // 0: tollgate.config.v1.Kind
 	(TenantStatus)(0),      // 1: tollgate.config.v1.TenantStatus
-	(AuthStyle)(0),         // 2: tollgate.config.v1.AuthStyle
-	(UnknownPrice)(0),      // 3: tollgate.config.v1.UnknownPrice
-	(OnLoss)(0),            // 4: tollgate.config.v1.OnLoss
-	(*Envelope)(nil),       // 5: tollgate.config.v1.Envelope
-	(*Tenant)(nil),         // 6: tollgate.config.v1.Tenant
-	(*ApiKey)(nil),         // 7: tollgate.config.v1.ApiKey
-	(*Credential)(nil),     // 8: tollgate.config.v1.Credential
-	(*Price)(nil),          // 9: tollgate.config.v1.Price
-	(*Model)(nil),          // 10: tollgate.config.v1.Model
-	(*Route)(nil),          // 11: tollgate.config.v1.Route
-	(*Target)(nil),         // 12: tollgate.config.v1.Target
-	(*CatalogModel)(nil),   // 13: tollgate.config.v1.CatalogModel
-	(*SnapshotHeader)(nil), // 14: tollgate.config.v1.SnapshotHeader
+	(ParameterAction)(0),   // 2: tollgate.config.v1.ParameterAction
+	(AuthStyle)(0),         // 3: tollgate.config.v1.AuthStyle
+	(UnknownPrice)(0),      // 4: tollgate.config.v1.UnknownPrice
+	(OnLoss)(0),            // 5: tollgate.config.v1.OnLoss
+	(*Envelope)(nil),       // 6: tollgate.config.v1.Envelope
+	(*Tenant)(nil),         // 7: tollgate.config.v1.Tenant
+	(*ApiKey)(nil),         // 8: tollgate.config.v1.ApiKey
+	(*Project)(nil),        // 9: tollgate.config.v1.Project
+	(*ParameterRule)(nil),  // 10: tollgate.config.v1.ParameterRule
+	(*Credential)(nil),     // 11: tollgate.config.v1.Credential
+	(*Price)(nil),          // 12: tollgate.config.v1.Price
+	(*PriceVariant)(nil),   // 13: tollgate.config.v1.PriceVariant
+	(*Model)(nil),          // 14: tollgate.config.v1.Model
+	(*Route)(nil),          // 15: tollgate.config.v1.Route
+	(*Target)(nil),         // 16: tollgate.config.v1.Target
+	(*CatalogModel)(nil),   // 17: tollgate.config.v1.CatalogModel
+	(*Capabilities)(nil),   // 18: tollgate.config.v1.Capabilities
+	(*SnapshotHeader)(nil), // 19: tollgate.config.v1.SnapshotHeader
 }
 var file_tollgate_config_v1_config_proto_depIdxs = []int32{
 	0,  // 0: tollgate.config.v1.Envelope.kind:type_name -> tollgate.config.v1.Kind
 	1,  // 1: tollgate.config.v1.Tenant.status:type_name -> tollgate.config.v1.TenantStatus
-	2,  // 2: tollgate.config.v1.Credential.auth_style:type_name -> tollgate.config.v1.AuthStyle
-	9,  // 3: tollgate.config.v1.Model.cost_prices:type_name -> tollgate.config.v1.Price
-	9,  // 4: tollgate.config.v1.Model.sell_prices:type_name -> tollgate.config.v1.Price
-	3,  // 5: tollgate.config.v1.Model.unknown_price:type_name -> tollgate.config.v1.UnknownPrice
-	12, // 6: tollgate.config.v1.Route.targets:type_name -> tollgate.config.v1.Target
-	4,  // 7: tollgate.config.v1.Route.on_loss:type_name -> tollgate.config.v1.OnLoss
-	9,  // 8: tollgate.config.v1.CatalogModel.cost_prices:type_name -> tollgate.config.v1.Price
-	9,  // 9: tollgate.config.v1.CatalogModel.sell_prices:type_name -> tollgate.config.v1.Price
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 2: tollgate.config.v1.ApiKey.parameter_rules:type_name -> tollgate.config.v1.ParameterRule
+	10, // 3: tollgate.config.v1.Project.parameter_rules:type_name -> tollgate.config.v1.ParameterRule
+	2,  // 4: tollgate.config.v1.ParameterRule.action:type_name -> tollgate.config.v1.ParameterAction
+	3,  // 5: tollgate.config.v1.Credential.auth_style:type_name -> tollgate.config.v1.AuthStyle
+	13, // 6: tollgate.config.v1.Price.variants:type_name -> tollgate.config.v1.PriceVariant
+	12, // 7: tollgate.config.v1.PriceVariant.price:type_name -> tollgate.config.v1.Price
+	12, // 8: tollgate.config.v1.Model.cost_prices:type_name -> tollgate.config.v1.Price
+	12, // 9: tollgate.config.v1.Model.sell_prices:type_name -> tollgate.config.v1.Price
+	4,  // 10: tollgate.config.v1.Model.unknown_price:type_name -> tollgate.config.v1.UnknownPrice
+	16, // 11: tollgate.config.v1.Route.targets:type_name -> tollgate.config.v1.Target
+	5,  // 12: tollgate.config.v1.Route.on_loss:type_name -> tollgate.config.v1.OnLoss
+	10, // 13: tollgate.config.v1.Route.parameter_rules:type_name -> tollgate.config.v1.ParameterRule
+	12, // 14: tollgate.config.v1.CatalogModel.cost_prices:type_name -> tollgate.config.v1.Price
+	12, // 15: tollgate.config.v1.CatalogModel.sell_prices:type_name -> tollgate.config.v1.Price
+	18, // 16: tollgate.config.v1.CatalogModel.capabilities:type_name -> tollgate.config.v1.Capabilities
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_tollgate_config_v1_config_proto_init() }
@@ -1416,13 +2059,14 @@ func file_tollgate_config_v1_config_proto_init() {
 		return
 	}
 	file_tollgate_config_v1_config_proto_msgTypes[4].OneofWrappers = []any{}
+	file_tollgate_config_v1_config_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tollgate_config_v1_config_proto_rawDesc), len(file_tollgate_config_v1_config_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   10,
+			NumEnums:      6,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

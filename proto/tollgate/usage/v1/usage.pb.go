@@ -102,12 +102,17 @@ type Tokens struct {
 	CacheRead  int64 `protobuf:"varint,3,opt,name=cache_read,json=cacheRead,proto3" json:"cache_read,omitempty"`
 	CacheWrite int64 `protobuf:"varint,4,opt,name=cache_write,json=cacheWrite,proto3" json:"cache_write,omitempty"`
 	// Part of output.
-	Reasoning     int64 `protobuf:"varint,5,opt,name=reasoning,proto3" json:"reasoning,omitempty"`
-	AudioInput    int64 `protobuf:"varint,6,opt,name=audio_input,json=audioInput,proto3" json:"audio_input,omitempty"`
-	AudioOutput   int64 `protobuf:"varint,7,opt,name=audio_output,json=audioOutput,proto3" json:"audio_output,omitempty"`
-	ImageInput    int64 `protobuf:"varint,8,opt,name=image_input,json=imageInput,proto3" json:"image_input,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Reasoning   int64 `protobuf:"varint,5,opt,name=reasoning,proto3" json:"reasoning,omitempty"`
+	AudioInput  int64 `protobuf:"varint,6,opt,name=audio_input,json=audioInput,proto3" json:"audio_input,omitempty"`
+	AudioOutput int64 `protobuf:"varint,7,opt,name=audio_output,json=audioOutput,proto3" json:"audio_output,omitempty"`
+	ImageInput  int64 `protobuf:"varint,8,opt,name=image_input,json=imageInput,proto3" json:"image_input,omitempty"`
+	// Input written to a cache that is kept for an hour; no part of cache_write.
+	CacheWriteHour int64 `protobuf:"varint,9,opt,name=cache_write_hour,json=cacheWriteHour,proto3" json:"cache_write_hour,omitempty"`
+	ImageOutput    int64 `protobuf:"varint,10,opt,name=image_output,json=imageOutput,proto3" json:"image_output,omitempty"`
+	// Audio input that was read from a cache; no part of cache_read.
+	AudioCacheRead int64 `protobuf:"varint,11,opt,name=audio_cache_read,json=audioCacheRead,proto3" json:"audio_cache_read,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Tokens) Reset() {
@@ -196,6 +201,100 @@ func (x *Tokens) GetImageInput() int64 {
 	return 0
 }
 
+func (x *Tokens) GetCacheWriteHour() int64 {
+	if x != nil {
+		return x.CacheWriteHour
+	}
+	return 0
+}
+
+func (x *Tokens) GetImageOutput() int64 {
+	if x != nil {
+		return x.ImageOutput
+	}
+	return 0
+}
+
+func (x *Tokens) GetAudioCacheRead() int64 {
+	if x != nil {
+		return x.AudioCacheRead
+	}
+	return 0
+}
+
+// Units are what providers count besides tokens.
+type Units struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Searches that the provider made, and search units of a rerank.
+	Searches int64 `protobuf:"varint,1,opt,name=searches,proto3" json:"searches,omitempty"`
+	// Images that were made.
+	Images int64 `protobuf:"varint,2,opt,name=images,proto3" json:"images,omitempty"`
+	// Audio that was heard, in milliseconds.
+	AudioMilliseconds int64 `protobuf:"varint,3,opt,name=audio_milliseconds,json=audioMilliseconds,proto3" json:"audio_milliseconds,omitempty"`
+	// Characters that were spoken.
+	Characters    int64 `protobuf:"varint,4,opt,name=characters,proto3" json:"characters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Units) Reset() {
+	*x = Units{}
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Units) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Units) ProtoMessage() {}
+
+func (x *Units) ProtoReflect() protoreflect.Message {
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Units.ProtoReflect.Descriptor instead.
+func (*Units) Descriptor() ([]byte, []int) {
+	return file_tollgate_usage_v1_usage_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Units) GetSearches() int64 {
+	if x != nil {
+		return x.Searches
+	}
+	return 0
+}
+
+func (x *Units) GetImages() int64 {
+	if x != nil {
+		return x.Images
+	}
+	return 0
+}
+
+func (x *Units) GetAudioMilliseconds() int64 {
+	if x != nil {
+		return x.AudioMilliseconds
+	}
+	return 0
+}
+
+func (x *Units) GetCharacters() int64 {
+	if x != nil {
+		return x.Characters
+	}
+	return 0
+}
+
 // Attempt is one call of a provider.
 type Attempt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -216,7 +315,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[1]
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -228,7 +327,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[1]
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -241,7 +340,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_tollgate_usage_v1_usage_proto_rawDescGZIP(), []int{1}
+	return file_tollgate_usage_v1_usage_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Attempt) GetProvider() string {
@@ -320,7 +419,7 @@ type Event struct {
 	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Route name as called; what the caller wrote when there is no such route.
 	Route string `protobuf:"bytes,6,opt,name=route,proto3" json:"route,omitempty"`
-	// "chat", "models".
+	// "chat", "models", "embeddings" and so on.
 	Operation string `protobuf:"bytes,7,opt,name=operation,proto3" json:"operation,omitempty"`
 	// When the request arrived, in nanoseconds since 1970 UTC.
 	StartedAtUnixNano int64 `protobuf:"varint,8,opt,name=started_at_unix_nano,json=startedAtUnixNano,proto3" json:"started_at_unix_nano,omitempty"`
@@ -352,13 +451,20 @@ type Event struct {
 	// Provider and model of the attempt that answered (or of the last one).
 	Provider      string `protobuf:"bytes,25,opt,name=provider,proto3" json:"provider,omitempty"`
 	ProviderModel string `protobuf:"bytes,26,opt,name=provider_model,json=providerModel,proto3" json:"provider_model,omitempty"`
+	Units         *Units `protobuf:"bytes,27,opt,name=units,proto3" json:"units,omitempty"`
+	// Tier that the provider says it served the request in; empty for the
+	// standard one.
+	ServiceTier string `protobuf:"bytes,28,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`
+	// True when cost_nano is what the provider itself reported, and not computed
+	// from a price.
+	CostReported  bool `protobuf:"varint,29,opt,name=cost_reported,json=costReported,proto3" json:"cost_reported,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[2]
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -370,7 +476,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[2]
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -383,7 +489,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_tollgate_usage_v1_usage_proto_rawDescGZIP(), []int{2}
+	return file_tollgate_usage_v1_usage_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Event) GetSeq() uint64 {
@@ -568,6 +674,27 @@ func (x *Event) GetProviderModel() string {
 	return ""
 }
 
+func (x *Event) GetUnits() *Units {
+	if x != nil {
+		return x.Units
+	}
+	return nil
+}
+
+func (x *Event) GetServiceTier() string {
+	if x != nil {
+		return x.ServiceTier
+	}
+	return ""
+}
+
+func (x *Event) GetCostReported() bool {
+	if x != nil {
+		return x.CostReported
+	}
+	return false
+}
+
 // Batch is one NATS message on the usage stream.
 type Batch struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -581,7 +708,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[3]
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +720,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[3]
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +733,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_tollgate_usage_v1_usage_proto_rawDescGZIP(), []int{3}
+	return file_tollgate_usage_v1_usage_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Batch) GetDataPlaneId() string {
@@ -642,7 +769,7 @@ type Watermark struct {
 
 func (x *Watermark) Reset() {
 	*x = Watermark{}
-	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[4]
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +781,7 @@ func (x *Watermark) String() string {
 func (*Watermark) ProtoMessage() {}
 
 func (x *Watermark) ProtoReflect() protoreflect.Message {
-	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[4]
+	mi := &file_tollgate_usage_v1_usage_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +794,7 @@ func (x *Watermark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watermark.ProtoReflect.Descriptor instead.
 func (*Watermark) Descriptor() ([]byte, []int) {
-	return file_tollgate_usage_v1_usage_proto_rawDescGZIP(), []int{4}
+	return file_tollgate_usage_v1_usage_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Watermark) GetDataPlaneId() string {
@@ -695,7 +822,7 @@ var File_tollgate_usage_v1_usage_proto protoreflect.FileDescriptor
 
 const file_tollgate_usage_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x1dtollgate/usage/v1/usage.proto\x12\x11tollgate.usage.v1\"\xf9\x01\n" +
+	"\x1dtollgate/usage/v1/usage.proto\x12\x11tollgate.usage.v1\"\xf0\x02\n" +
 	"\x06Tokens\x12\x14\n" +
 	"\x05input\x18\x01 \x01(\x03R\x05input\x12\x16\n" +
 	"\x06output\x18\x02 \x01(\x03R\x06output\x12\x1d\n" +
@@ -708,7 +835,18 @@ const file_tollgate_usage_v1_usage_proto_rawDesc = "" +
 	"audioInput\x12!\n" +
 	"\faudio_output\x18\a \x01(\x03R\vaudioOutput\x12\x1f\n" +
 	"\vimage_input\x18\b \x01(\x03R\n" +
-	"imageInput\"\xc7\x02\n" +
+	"imageInput\x12(\n" +
+	"\x10cache_write_hour\x18\t \x01(\x03R\x0ecacheWriteHour\x12!\n" +
+	"\fimage_output\x18\n" +
+	" \x01(\x03R\vimageOutput\x12(\n" +
+	"\x10audio_cache_read\x18\v \x01(\x03R\x0eaudioCacheRead\"\x8a\x01\n" +
+	"\x05Units\x12\x1a\n" +
+	"\bsearches\x18\x01 \x01(\x03R\bsearches\x12\x16\n" +
+	"\x06images\x18\x02 \x01(\x03R\x06images\x12-\n" +
+	"\x12audio_milliseconds\x18\x03 \x01(\x03R\x11audioMilliseconds\x12\x1e\n" +
+	"\n" +
+	"characters\x18\x04 \x01(\x03R\n" +
+	"characters\"\xc7\x02\n" +
 	"\aAttempt\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12#\n" +
 	"\rcredential_id\x18\x02 \x01(\tR\fcredentialId\x12\x19\n" +
@@ -720,7 +858,7 @@ const file_tollgate_usage_v1_usage_proto_rawDesc = "" +
 	"\x14started_at_unix_nano\x18\a \x01(\x03R\x11startedAtUnixNano\x12\x1f\n" +
 	"\vduration_ns\x18\b \x01(\x03R\n" +
 	"durationNs\x120\n" +
-	"\x15time_to_first_byte_ns\x18\t \x01(\x03R\x11timeToFirstByteNs\"\x93\a\n" +
+	"\x15time_to_first_byte_ns\x18\t \x01(\x03R\x11timeToFirstByteNs\"\x8b\b\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x1d\n" +
@@ -756,7 +894,10 @@ const file_tollgate_usage_v1_usage_proto_rawDesc = "" +
 	"\n" +
 	"user_agent\x18\x18 \x01(\tR\tuserAgent\x12\x1a\n" +
 	"\bprovider\x18\x19 \x01(\tR\bprovider\x12%\n" +
-	"\x0eprovider_model\x18\x1a \x01(\tR\rproviderModel\"s\n" +
+	"\x0eprovider_model\x18\x1a \x01(\tR\rproviderModel\x12.\n" +
+	"\x05units\x18\x1b \x01(\v2\x18.tollgate.usage.v1.UnitsR\x05units\x12!\n" +
+	"\fservice_tier\x18\x1c \x01(\tR\vserviceTier\x12#\n" +
+	"\rcost_reported\x18\x1d \x01(\bR\fcostReported\"s\n" +
 	"\x05Batch\x12\"\n" +
 	"\rdata_plane_id\x18\x01 \x01(\tR\vdataPlaneId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x120\n" +
@@ -788,25 +929,27 @@ func file_tollgate_usage_v1_usage_proto_rawDescGZIP() []byte {
 }
 
 var file_tollgate_usage_v1_usage_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_tollgate_usage_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_tollgate_usage_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_tollgate_usage_v1_usage_proto_goTypes = []any{
 	(Outcome)(0),      // 0: tollgate.usage.v1.Outcome
 	(*Tokens)(nil),    // 1: tollgate.usage.v1.Tokens
-	(*Attempt)(nil),   // 2: tollgate.usage.v1.Attempt
-	(*Event)(nil),     // 3: tollgate.usage.v1.Event
-	(*Batch)(nil),     // 4: tollgate.usage.v1.Batch
-	(*Watermark)(nil), // 5: tollgate.usage.v1.Watermark
+	(*Units)(nil),     // 2: tollgate.usage.v1.Units
+	(*Attempt)(nil),   // 3: tollgate.usage.v1.Attempt
+	(*Event)(nil),     // 4: tollgate.usage.v1.Event
+	(*Batch)(nil),     // 5: tollgate.usage.v1.Batch
+	(*Watermark)(nil), // 6: tollgate.usage.v1.Watermark
 }
 var file_tollgate_usage_v1_usage_proto_depIdxs = []int32{
 	0, // 0: tollgate.usage.v1.Event.outcome:type_name -> tollgate.usage.v1.Outcome
 	1, // 1: tollgate.usage.v1.Event.tokens:type_name -> tollgate.usage.v1.Tokens
-	2, // 2: tollgate.usage.v1.Event.attempts:type_name -> tollgate.usage.v1.Attempt
-	3, // 3: tollgate.usage.v1.Batch.events:type_name -> tollgate.usage.v1.Event
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 2: tollgate.usage.v1.Event.attempts:type_name -> tollgate.usage.v1.Attempt
+	2, // 3: tollgate.usage.v1.Event.units:type_name -> tollgate.usage.v1.Units
+	4, // 4: tollgate.usage.v1.Batch.events:type_name -> tollgate.usage.v1.Event
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_tollgate_usage_v1_usage_proto_init() }
@@ -820,7 +963,7 @@ func file_tollgate_usage_v1_usage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tollgate_usage_v1_usage_proto_rawDesc), len(file_tollgate_usage_v1_usage_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
