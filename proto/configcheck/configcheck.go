@@ -25,6 +25,8 @@ const (
 	MaxProvider = 63
 	// MaxURL is the length of a base URL.
 	MaxURL = 2048
+	// MaxShortName is the length of an API version or a region.
+	MaxShortName = 40
 	// MaxSealed is the size of a sealed secret, in bytes.
 	MaxSealed = 16 << 10
 	// MaxHeaderName is the length of the header that carries a secret.

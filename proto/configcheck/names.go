@@ -60,6 +60,23 @@ func ValidProvider(s string) bool {
 	return only(s, func(c byte) bool { return lowerOrDigit(c) || strings.IndexByte("._-", c) >= 0 })
 }
 
+// ValidAPIVersion reports whether s may be a version in the query of a URL.
+func ValidAPIVersion(s string) bool {
+	if s == "" || len(s) > MaxShortName {
+		return false
+	}
+	return only(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte("._-", c) >= 0 })
+}
+
+// ValidRegion reports whether s may name a region: it becomes a part of hosts,
+// paths and signatures.
+func ValidRegion(s string) bool {
+	if s == "" || len(s) > MaxShortName || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	return only(s, func(c byte) bool { return lowerOrDigit(c) || c == '-' })
+}
+
 // ValidCatalogID reports whether s is "provider/model".
 func ValidCatalogID(s string) bool {
 	provider, model, ok := strings.Cut(s, "/")

@@ -95,6 +95,12 @@ func checkCredential(c *configv1.Credential) error {
 	if err := checkAuth(c); err != nil {
 		return err
 	}
+	if c.GetApiVersion() != "" && !ValidAPIVersion(c.GetApiVersion()) {
+		return errorf("api_version", "must be at most %d of letters, digits and ._-", MaxShortName)
+	}
+	if c.GetRegion() != "" && !ValidRegion(c.GetRegion()) {
+		return errorf("region", "must be at most %d of a-z, 0-9 and -", MaxShortName)
+	}
 	for _, t := range []struct {
 		path string
 		ms   uint32
@@ -113,7 +119,8 @@ func checkCredential(c *configv1.Credential) error {
 func checkAuth(c *configv1.Credential) error {
 	secret := len(c.GetSealedSecret())
 	switch c.GetAuthStyle() {
-	case configv1.AuthStyle_AUTH_STYLE_BEARER, configv1.AuthStyle_AUTH_STYLE_HEADER:
+	case configv1.AuthStyle_AUTH_STYLE_BEARER, configv1.AuthStyle_AUTH_STYLE_HEADER,
+		configv1.AuthStyle_AUTH_STYLE_AWS, configv1.AuthStyle_AUTH_STYLE_GOOGLE:
 		if secret < minSealed {
 			return errorf("sealed_secret", "is missing or too short")
 		}
@@ -126,6 +133,9 @@ func checkAuth(c *configv1.Credential) error {
 		}
 	default:
 		return errorf("auth_style", "%d is not a style of authentication", c.GetAuthStyle())
+	}
+	if c.GetAuthStyle() == configv1.AuthStyle_AUTH_STYLE_AWS && c.GetRegion() == "" {
+		return errorf("region", "is missing, and requests are signed for one")
 	}
 	if c.GetAuthStyle() == configv1.AuthStyle_AUTH_STYLE_HEADER {
 		if !validHeader(c.GetAuthHeader()) {

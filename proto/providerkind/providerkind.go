@@ -5,15 +5,22 @@
 // provider's models cost (that is the catalogue).
 package providerkind
 
+import "strings"
+
 // Dialects of chat that providers speak.
 const (
 	OpenAIChat = "openai-chat"
+	Responses  = "openai-responses"
 	Anthropic  = "anthropic-messages"
 	Gemini     = "gemini"
+	Bedrock    = "bedrock-converse"
+	Cohere     = "cohere-v2"
 )
 
 // Dialects lists them.
-func Dialects() []string { return []string{OpenAIChat, Anthropic, Gemini} }
+func Dialects() []string {
+	return []string{OpenAIChat, Responses, Anthropic, Gemini, Bedrock, Cohere}
+}
 
 // ValidDialect reports whether providers can speak it.
 func ValidDialect(name string) bool {
@@ -31,6 +38,9 @@ type Auth struct {
 	Header string
 	// None says that no secret is needed.
 	None bool
+	// AWS: requests are signed with access keys. Google: an access token is
+	// fetched for a service account.
+	AWS, Google bool
 }
 
 // Kind is one provider.
@@ -44,6 +54,12 @@ type Kind struct {
 	BaseURL string
 	// Example of a base URL, where BaseURL is empty.
 	Example string
+	// Regional is the base URL of a provider that has one for each region, with
+	// {region} and {project} to be filled in: see Address.
+	Regional string
+	// APIVersion is an example of the version that goes into URLs, where the
+	// provider can want one.
+	APIVersion string
 	// Dialect is what it speaks by default.
 	Dialect string
 	Auth    Auth
@@ -140,4 +156,22 @@ func All() []Kind {
 		}
 	}
 	return out
+}
+
+// Address is the base URL for a region and a project of a provider; empty when
+// one of them is missing that it is made of, or when the provider has no
+// address of its own.
+func (k *Kind) Address(region, project string) string {
+	if k.Regional == "" {
+		return k.BaseURL
+	}
+	if strings.Contains(k.Regional, "{region}") && region == "" || strings.Contains(k.Regional, "{project}") && project == "" {
+		return ""
+	}
+	address := k.Regional
+	if region == "global" {
+		// Google's hosts have the region in front, its global one has none.
+		address = strings.ReplaceAll(address, "//{region}-", "//")
+	}
+	return strings.NewReplacer("{region}", region, "{project}", project).Replace(address)
 }

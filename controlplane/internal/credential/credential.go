@@ -20,6 +20,7 @@ import (
 	"github.com/tollgate/tollgate/proto/id"
 	"github.com/tollgate/tollgate/proto/network"
 	"github.com/tollgate/tollgate/proto/providerkind"
+	"github.com/tollgate/tollgate/proto/secretform"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
 
@@ -28,10 +29,12 @@ type Credential struct {
 	ID, TenantID   string
 	Name, Provider string
 	// Dialect is the wire format that the endpoint speaks.
-	Dialect            string
-	BaseURL            string
-	AuthStyle          string
-	AuthHeader         string
+	Dialect    string
+	BaseURL    string
+	AuthStyle  string
+	AuthHeader string
+	// APIVersion goes into URLs, Region into signatures and addresses.
+	APIVersion, Region string
 	SecretHint         string
 	Secret             seal.Sealed
 	ConnectTimeoutMS   int
@@ -48,6 +51,7 @@ func (c *Credential) HasSecret() bool { return len(c.Secret.Ciphertext) > 0 }
 // it is, or the preset's.
 type Input struct {
 	Name, Dialect, BaseURL, AuthStyle, AuthHeader, Secret *string
+	APIVersion, Region                                    *string
 	ConnectTimeoutMS, FirstByteTimeoutMS, IdleTimeoutMS   *int
 }
 
@@ -100,9 +104,6 @@ func (s *Service) Create(ctx context.Context, tenantID string, by change.Actor, 
 	if !configcheck.ValidProvider(provider) {
 		return Credential{}, 0, fault.Invalid("body.provider", "must be at most 63 of a-z, 0-9 and -", "")
 	}
-	if kind.BaseURL == "" && provider != providerkind.Demo && (in.BaseURL == nil || *in.BaseURL == "") {
-		return Credential{}, 0, fault.Invalid("body.base_url", "is missing", "This provider has no address of its own: give it up to and including the version, such as "+kind.Example+".")
-	}
 	rec, err := s.apply(ctx, &c, in)
 	if err != nil {
 		return Credential{}, 0, err
@@ -124,28 +125,58 @@ func (s *Service) Update(ctx context.Context, tenantID string, by change.Actor, 
 
 // apply puts the input into c and makes the record of the change.
 func (s *Service) apply(ctx context.Context, c *Credential, in Input) (change.Record, error) {
+	before := *c
 	changed := set(c, in)
-	if strings.TrimSpace(c.Name) == "" {
-		return change.Record{}, fault.Invalid("body.name", "is missing", "")
-	}
-	if err := s.checkURL(c); err != nil {
+	if err := checkWords(c); err != nil {
 		return change.Record{}, err
 	}
-	secret, err := s.secret(ctx, c, in.Secret)
+	now, err := s.secretFor(ctx, c, in.Secret)
 	if err != nil {
 		return change.Record{}, err
 	}
-	defer clear(secret)
+	if err := settleAddress(c, &before, now); err != nil {
+		return change.Record{}, err
+	}
+	if err := s.checkURL(c, now); err != nil {
+		return change.Record{}, err
+	}
+	// A secret that was kept is brought into the form of a new style.
+	if in.Secret != nil || c.AuthStyle != before.AuthStyle {
+		if err := s.keep(ctx, c, now); err != nil {
+			return change.Record{}, err
+		}
+	}
 	entry := change.Entry{Action: "credential.update", ResourceKind: "credential", ResourceID: c.ID,
 		Detail: map[string]any{"name": c.Name, "provider": c.Provider, "dialect": c.Dialect, "base_url": c.BaseURL, "secret_replaced": in.Secret != nil}}
+	if c.Region != "" {
+		entry.Detail["region"] = c.Region
+	}
+	if c.APIVersion != "" {
+		entry.Detail["api_version"] = c.APIVersion
+	}
 	if !changed {
 		return change.Record{Entry: entry}, nil
 	}
-	res, err := s.resource(c, secret)
+	res, err := s.resource(c, now)
 	if err != nil {
 		return change.Record{}, err
 	}
 	return change.Record{Entry: entry, Resources: []change.Resource{res}}, nil
+}
+
+// checkWords looks at the short fields.
+func checkWords(c *Credential) error {
+	switch {
+	case strings.TrimSpace(c.Name) == "":
+		return fault.Invalid("body.name", "is missing", "")
+	case c.APIVersion != "" && !configcheck.ValidAPIVersion(c.APIVersion):
+		return fault.Invalid("body.api_version", "must be at most 40 of letters, digits and ._-", "Give the version as the provider writes it, such as 2024-10-21.")
+	case c.Region != "" && !configcheck.ValidRegion(c.Region):
+		return fault.Invalid("body.region", "must be at most 40 of a-z, 0-9 and -", "Give the region as the provider writes it, such as us-east-1.")
+	case c.AuthStyle == AWS && c.Region == "":
+		return fault.Invalid("body.region", "is missing", "Requests are signed for a region: give it, such as us-east-1.")
+	}
+	return nil
 }
 
 // set copies what was given; it reports whether data planes must know.
@@ -168,6 +199,8 @@ func set(c *Credential, in Input) bool {
 	str(&c.BaseURL, in.BaseURL)
 	str(&c.AuthStyle, in.AuthStyle)
 	str(&c.AuthHeader, in.AuthHeader)
+	str(&c.APIVersion, in.APIVersion)
+	str(&c.Region, in.Region)
 	num(&c.ConnectTimeoutMS, in.ConnectTimeoutMS)
 	num(&c.FirstByteTimeoutMS, in.FirstByteTimeoutMS)
 	num(&c.IdleTimeoutMS, in.IdleTimeoutMS)
@@ -177,7 +210,7 @@ func set(c *Credential, in Input) bool {
 	return changed
 }
 
-func (s *Service) checkURL(c *Credential) error {
+func (s *Service) checkURL(c *Credential, now *secret) error {
 	if c.BaseURL == "" && c.Provider == configcheck.ProviderDemo {
 		return nil
 	}
@@ -191,6 +224,9 @@ func (s *Service) checkURL(c *Credential) error {
 	u, err := url.Parse(c.BaseURL)
 	if err != nil || (u.Scheme != "https" && len(s.allowed) == 0) {
 		return fault.Invalid("body.base_url", "must start with https://", "Secrets travel encrypted only; the operator can allow http for networks of their own.")
+	}
+	if c.AuthStyle == Google && now.text == secretform.Metadata && !secretform.GoogleHost(u) {
+		return fault.Invalid("body.base_url", "is none of Google's", "The identity of the machine is shown to Google alone: use an address under googleapis.com, or the key of a service account.")
 	}
 	a, ok := literal(u.Hostname())
 	switch {
@@ -215,60 +251,15 @@ func literal(host string) (netip.Addr, bool) {
 	return a, err == nil
 }
 
-// secret gives the secret in force, new or kept, and seals a new one at rest.
-func (s *Service) secret(ctx context.Context, c *Credential, given *string) ([]byte, error) {
-	if c.AuthStyle == None {
-		if given != nil && *given != "" {
-			return nil, fault.Invalid("body.secret", "is given though auth_style none sends no secret", "Leave the secret out, or choose auth_style bearer or header.")
-		}
-		c.Secret, c.SecretHint = seal.Sealed{}, ""
-		return nil, nil
-	}
-	if given == nil {
-		if !c.HasSecret() {
-			return nil, fault.Invalid("body.secret", "is missing", "Paste the key that the provider gave you.")
-		}
-		secret, err := s.vault.Open(ctx, c.TenantID, c.ID, c.Secret)
-		if err != nil {
-			return nil, fmt.Errorf("open credential %s: %w", c.ID, err)
-		}
-		return secret, nil
-	}
-	text := strings.TrimSpace(*given)
-	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return nil, fault.Invalid("body.secret", "is empty or holds characters that cannot stand in a header", "Paste the key alone, without quotes or line breaks.")
-	}
-	sealed, err := s.vault.Seal(ctx, c.TenantID, c.ID, []byte(text))
-	if err != nil {
-		return nil, fmt.Errorf("seal credential %s: %w", c.ID, err)
-	}
-	c.Secret, c.SecretHint = sealed, hint(text)
-	return []byte(text), nil
-}
-
-// hint shows the last four characters of secrets that are long enough for it.
-func hint(secret string) string {
-	if len(secret) < 12 {
-		return "…"
-	}
-	return "…" + secret[len(secret)-4:]
-}
-
-func (s *Service) resource(c *Credential, secret []byte) (change.Resource, error) {
+func (s *Service) resource(c *Credential, now *secret) (change.Resource, error) {
 	m := &configv1.Credential{
 		Id: c.ID, Provider: c.Provider, Dialect: c.Dialect, BaseUrl: c.BaseURL, AuthHeader: c.AuthHeader,
+		ApiVersion: c.APIVersion, Region: c.Region,
 		ConnectTimeoutMs: uint32(c.ConnectTimeoutMS), FirstByteTimeoutMs: uint32(c.FirstByteTimeoutMS), IdleTimeoutMs: uint32(c.IdleTimeoutMS),
 	}
-	switch c.AuthStyle {
-	case Bearer:
-		m.AuthStyle = configv1.AuthStyle_AUTH_STYLE_BEARER
-	case Header:
-		m.AuthStyle = configv1.AuthStyle_AUTH_STYLE_HEADER
-	case None:
-		m.AuthStyle = configv1.AuthStyle_AUTH_STYLE_NONE
-	}
-	if c.AuthStyle != None {
-		sealed, err := s.transport.Seal(c.TenantID, c.ID, secret)
+	m.AuthStyle = styles[c.AuthStyle]
+	if now != nil {
+		sealed, err := s.transport.Seal(c.TenantID, c.ID, []byte(now.text))
 		if err != nil {
 			return change.Resource{}, fmt.Errorf("seal credential %s to the data planes: %w", c.ID, err)
 		}

@@ -27,6 +27,7 @@ func (s *Server) CreateCredential(ctx context.Context, r apiserver.CreateCredent
 	b := r.Body
 	c, changeID, err := s.Credentials.Create(ctx, r.TenantId, actor(ctx), b.Provider, credential.Input{
 		Name: &b.Name, Dialect: (*string)(b.Dialect), BaseURL: b.BaseUrl, AuthStyle: (*string)(b.AuthStyle), AuthHeader: b.AuthHeader, Secret: b.Secret,
+		APIVersion: b.ApiVersion, Region: b.Region,
 		ConnectTimeoutMS: b.ConnectTimeoutMs, FirstByteTimeoutMS: b.FirstByteTimeoutMs, IdleTimeoutMS: b.IdleTimeoutMs,
 	})
 	if err != nil {
@@ -55,6 +56,7 @@ func (s *Server) UpdateCredential(ctx context.Context, r apiserver.UpdateCredent
 	b := r.Body
 	c, changeID, err := s.Credentials.Update(ctx, r.TenantId, actor(ctx), r.CredentialId, match, credential.Input{
 		Name: b.Name, Dialect: (*string)(b.Dialect), BaseURL: b.BaseUrl, AuthStyle: (*string)(b.AuthStyle), AuthHeader: b.AuthHeader, Secret: b.Secret,
+		APIVersion: b.ApiVersion, Region: b.Region,
 		ConnectTimeoutMS: b.ConnectTimeoutMs, FirstByteTimeoutMS: b.FirstByteTimeoutMs, IdleTimeoutMS: b.IdleTimeoutMs,
 	})
 	if err != nil {
@@ -80,7 +82,7 @@ func (s *Server) DeleteCredential(ctx context.Context, r apiserver.DeleteCredent
 func credentialJSON(c credential.Credential, changeID int64) apiserver.Credential {
 	return apiserver.Credential{
 		Id: c.ID, Name: c.Name, Provider: c.Provider, Dialect: apiserver.Dialect(c.Dialect), BaseUrl: c.BaseURL, AuthStyle: apiserver.AuthStyle(c.AuthStyle),
-		AuthHeader: c.AuthHeader, SecretHint: c.SecretHint, ConnectTimeoutMs: c.ConnectTimeoutMS,
+		AuthHeader: c.AuthHeader, ApiVersion: c.APIVersion, Region: c.Region, SecretHint: c.SecretHint, ConnectTimeoutMs: c.ConnectTimeoutMS,
 		FirstByteTimeoutMs: c.FirstByteTimeoutMS, IdleTimeoutMs: c.IdleTimeoutMS, Version: c.Version, CreatedAt: c.CreatedAt,
 		ChangeId: some(changeID),
 	}

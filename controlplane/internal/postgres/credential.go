@@ -19,12 +19,12 @@ const (
 	maxRoutes      = 2000
 )
 
-const credentialColumns = `credential_id, tenant_id, name, provider, dialect, base_url, auth_style, auth_header, secret_hint,
+const credentialColumns = `credential_id, tenant_id, name, provider, dialect, base_url, auth_style, auth_header, api_version, region, secret_hint,
 	coalesce(secret_ciphertext, ''), coalesce(wrapped_data_key, ''), key_id,
 	connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, version, created_at`
 
 func scanCredential(row pgx.CollectableRow) (c credential.Credential, err error) {
-	err = row.Scan(&c.ID, &c.TenantID, &c.Name, &c.Provider, &c.Dialect, &c.BaseURL, &c.AuthStyle, &c.AuthHeader, &c.SecretHint,
+	err = row.Scan(&c.ID, &c.TenantID, &c.Name, &c.Provider, &c.Dialect, &c.BaseURL, &c.AuthStyle, &c.AuthHeader, &c.APIVersion, &c.Region, &c.SecretHint,
 		&c.Secret.Ciphertext, &c.Secret.WrappedDataKey, &c.Secret.KeyID,
 		&c.ConnectTimeoutMS, &c.FirstByteTimeoutMS, &c.IdleTimeoutMS, &c.Version, &c.CreatedAt)
 	return c, err
@@ -58,11 +58,12 @@ func (db *DB) CreateCredential(ctx context.Context, tenantID string, by Actor, c
 		}
 		err := tx.QueryRow(ctx, `
 			INSERT INTO credential (tenant_id, credential_id, name, provider, base_url, auth_style, auth_header,
-				secret_ciphertext, wrapped_data_key, key_id, secret_hint, connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, dialect)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING version, created_at`,
+				secret_ciphertext, wrapped_data_key, key_id, secret_hint, connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, dialect,
+				api_version, region)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING version, created_at`,
 			tenantID, c.ID, c.Name, c.Provider, c.BaseURL, c.AuthStyle, c.AuthHeader,
 			c.Secret.Ciphertext, c.Secret.WrappedDataKey, c.Secret.KeyID, c.SecretHint,
-			c.ConnectTimeoutMS, c.FirstByteTimeoutMS, c.IdleTimeoutMS, c.Dialect).Scan(&c.Version, &c.CreatedAt)
+			c.ConnectTimeoutMS, c.FirstByteTimeoutMS, c.IdleTimeoutMS, c.Dialect, c.APIVersion, c.Region).Scan(&c.Version, &c.CreatedAt)
 		if err != nil {
 			return fmt.Errorf("insert credential %s: %w", c.ID, err)
 		}
@@ -88,11 +89,11 @@ func (db *DB) UpdateCredential(ctx context.Context, tenantID string, by Actor, c
 		err = tx.QueryRow(ctx, `
 			UPDATE credential SET name = $3, base_url = $4, auth_style = $5, auth_header = $6, secret_ciphertext = $7,
 				wrapped_data_key = $8, key_id = $9, secret_hint = $10, connect_timeout_ms = $11, first_byte_timeout_ms = $12,
-				idle_timeout_ms = $13, dialect = $14, version = version + 1, updated_at = now()
+				idle_timeout_ms = $13, dialect = $14, api_version = $15, region = $16, version = version + 1, updated_at = now()
 			WHERE tenant_id = $1 AND credential_id = $2 RETURNING version`,
 			tenantID, credentialID, c.Name, c.BaseURL, c.AuthStyle, c.AuthHeader, c.Secret.Ciphertext,
 			c.Secret.WrappedDataKey, c.Secret.KeyID, c.SecretHint, c.ConnectTimeoutMS, c.FirstByteTimeoutMS,
-			c.IdleTimeoutMS, c.Dialect).Scan(&c.Version)
+			c.IdleTimeoutMS, c.Dialect, c.APIVersion, c.Region).Scan(&c.Version)
 		if err != nil {
 			return fmt.Errorf("update credential %s: %w", credentialID, err)
 		}

@@ -174,6 +174,7 @@ func (k *compiler) target(modelID string) Target {
 		t.Dialect = canon.OpenAIChat
 	}
 	t.AuthStyle, t.AuthHeader = cred.GetAuthStyle(), cred.GetAuthHeader()
+	t.APIVersion, t.Region = cred.GetApiVersion(), cred.GetRegion()
 	t.ConnectTimeoutMs, t.FirstByteTimeoutMs, t.IdleTimeoutMs = cred.GetConnectTimeoutMs(), cred.GetFirstByteTimeoutMs(), cred.GetIdleTimeoutMs()
 	if cred.opened.err != nil {
 		t.Fault = fault.New(fault.CredentialUnusable, "", cred.opened.err)

@@ -111,7 +111,10 @@ type Target struct {
 	BaseURL       string
 	AuthStyle     configv1.AuthStyle
 	AuthHeader    string
-	Secret        Secret
+	// APIVersion goes into the URLs of providers that want one; Region is what
+	// requests are signed for.
+	APIVersion, Region string
+	Secret             Secret
 	// Limits in milliseconds; 0 means the data plane's default.
 	ConnectTimeoutMs   uint32
 	FirstByteTimeoutMs uint32

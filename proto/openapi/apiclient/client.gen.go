@@ -61,7 +61,9 @@ func (e ApiKeyWithSecretStatus) Valid() bool {
 
 // Defines values for AuthStyle.
 const (
+	AuthStyleAws    AuthStyle = "aws"
 	AuthStyleBearer AuthStyle = "bearer"
+	AuthStyleGoogle AuthStyle = "google"
 	AuthStyleHeader AuthStyle = "header"
 	AuthStyleNone   AuthStyle = "none"
 )
@@ -69,7 +71,11 @@ const (
 // Valid indicates whether the value is a known member of the AuthStyle enum.
 func (e AuthStyle) Valid() bool {
 	switch e {
+	case AuthStyleAws:
+		return true
 	case AuthStyleBearer:
+		return true
+	case AuthStyleGoogle:
 		return true
 	case AuthStyleHeader:
 		return true
@@ -104,8 +110,11 @@ func (e DataPlaneState) Valid() bool {
 // Defines values for Dialect.
 const (
 	AnthropicMessages Dialect = "anthropic-messages"
+	BedrockConverse   Dialect = "bedrock-converse"
+	CohereV2          Dialect = "cohere-v2"
 	Gemini            Dialect = "gemini"
 	OpenaiChat        Dialect = "openai-chat"
+	OpenaiResponses   Dialect = "openai-responses"
 )
 
 // Valid indicates whether the value is a known member of the Dialect enum.
@@ -113,9 +122,15 @@ func (e Dialect) Valid() bool {
 	switch e {
 	case AnthropicMessages:
 		return true
+	case BedrockConverse:
+		return true
+	case CohereV2:
+		return true
 	case Gemini:
 		return true
 	case OpenaiChat:
+		return true
+	case OpenaiResponses:
 		return true
 	default:
 		return false
@@ -528,7 +543,7 @@ type AuditPage struct {
 	NextCursor *string      `json:"next_cursor,omitempty"`
 }
 
-// AuthStyle defines model for AuthStyle.
+// AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
 type AuthStyle string
 
 // CatalogModel defines model for CatalogModel.
@@ -595,8 +610,12 @@ type ChangeStatus struct {
 
 // Credential defines model for Credential.
 type Credential struct {
-	AuthHeader string    `json:"auth_header"`
-	AuthStyle  AuthStyle `json:"auth_style"`
+	// ApiVersion Version that goes into each URL, where the provider wants one
+	ApiVersion string `json:"api_version"`
+	AuthHeader string `json:"auth_header"`
+
+	// AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
+	AuthStyle AuthStyle `json:"auth_style"`
 
 	// BaseUrl Example: https://api.openai.com/v1
 	BaseUrl          string    `json:"base_url"`
@@ -614,15 +633,21 @@ type Credential struct {
 	// Provider openai, mistral, … or custom
 	Provider string `json:"provider"`
 
-	// SecretHint Last characters of the secret; the secret itself is never given back
+	// Region Region that requests are signed for, or that the address is made of
+	Region string `json:"region"`
+
+	// SecretHint Last characters of the secret, or whose it is; the secret itself is never given back
 	SecretHint string `json:"secret_hint"`
 	Version    int64  `json:"version"`
 }
 
 // CredentialCreate defines model for CredentialCreate.
 type CredentialCreate struct {
-	AuthHeader *string    `json:"auth_header,omitempty"`
-	AuthStyle  *AuthStyle `json:"auth_style,omitempty"`
+	ApiVersion *string `json:"api_version,omitempty"`
+	AuthHeader *string `json:"auth_header,omitempty"`
+
+	// AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
+	AuthStyle *AuthStyle `json:"auth_style,omitempty"`
 
 	// BaseUrl Known providers have one of their own
 	BaseUrl          *string `json:"base_url,omitempty"`
@@ -634,7 +659,10 @@ type CredentialCreate struct {
 	IdleTimeoutMs      *int     `json:"idle_timeout_ms,omitempty"`
 	Name               string   `json:"name"`
 	Provider           string   `json:"provider"`
-	Secret             *string  `json:"secret,omitempty"`
+	Region             *string  `json:"region,omitempty"`
+
+	// Secret The key alone; for auth_style aws ACCESS_KEY_ID:SECRET_ACCESS_KEY or JSON; for google the JSON key of a service account, or the word metadata
+	Secret *string `json:"secret,omitempty"`
 }
 
 // CredentialPage defines model for CredentialPage.
@@ -646,8 +674,11 @@ type CredentialPage struct {
 
 // CredentialPatch defines model for CredentialPatch.
 type CredentialPatch struct {
-	AuthHeader *string    `json:"auth_header,omitempty"`
-	AuthStyle  *AuthStyle `json:"auth_style,omitempty"`
+	ApiVersion *string `json:"api_version,omitempty"`
+	AuthHeader *string `json:"auth_header,omitempty"`
+
+	// AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
+	AuthStyle *AuthStyle `json:"auth_style,omitempty"`
 
 	// BaseUrl A new address needs the secret again, so that nobody can send a stored secret elsewhere
 	BaseUrl          *string `json:"base_url,omitempty"`
@@ -658,7 +689,10 @@ type CredentialPatch struct {
 	FirstByteTimeoutMs *int     `json:"first_byte_timeout_ms,omitempty"`
 	IdleTimeoutMs      *int     `json:"idle_timeout_ms,omitempty"`
 	Name               *string  `json:"name,omitempty"`
-	Secret             *string  `json:"secret,omitempty"`
+	Region             *string  `json:"region,omitempty"`
+
+	// Secret The key alone; for auth_style aws ACCESS_KEY_ID:SECRET_ACCESS_KEY or JSON; for google the JSON key of a service account, or the word metadata
+	Secret *string `json:"secret,omitempty"`
 }
 
 // DataPlane defines model for DataPlane.

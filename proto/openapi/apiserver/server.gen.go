@@ -66,7 +66,9 @@ func (e ApiKeyWithSecretStatus) Valid() bool {
 
 // Defines values for AuthStyle.
 const (
+	AuthStyleAws    AuthStyle = "aws"
 	AuthStyleBearer AuthStyle = "bearer"
+	AuthStyleGoogle AuthStyle = "google"
 	AuthStyleHeader AuthStyle = "header"
 	AuthStyleNone   AuthStyle = "none"
 )
@@ -74,7 +76,11 @@ const (
 // Valid indicates whether the value is a known member of the AuthStyle enum.
 func (e AuthStyle) Valid() bool {
 	switch e {
+	case AuthStyleAws:
+		return true
 	case AuthStyleBearer:
+		return true
+	case AuthStyleGoogle:
 		return true
 	case AuthStyleHeader:
 		return true
@@ -109,8 +115,11 @@ func (e DataPlaneState) Valid() bool {
 // Defines values for Dialect.
 const (
 	AnthropicMessages Dialect = "anthropic-messages"
+	BedrockConverse   Dialect = "bedrock-converse"
+	CohereV2          Dialect = "cohere-v2"
 	Gemini            Dialect = "gemini"
 	OpenaiChat        Dialect = "openai-chat"
+	OpenaiResponses   Dialect = "openai-responses"
 )
 
 // Valid indicates whether the value is a known member of the Dialect enum.
@@ -118,9 +127,15 @@ func (e Dialect) Valid() bool {
 	switch e {
 	case AnthropicMessages:
 		return true
+	case BedrockConverse:
+		return true
+	case CohereV2:
+		return true
 	case Gemini:
 		return true
 	case OpenaiChat:
+		return true
+	case OpenaiResponses:
 		return true
 	default:
 		return false
@@ -533,7 +548,7 @@ type AuditPage struct {
 	NextCursor *string      `json:"next_cursor,omitempty"`
 }
 
-// AuthStyle defines model for AuthStyle.
+// AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
 type AuthStyle string
 
 // CatalogModel defines model for CatalogModel.
@@ -600,8 +615,12 @@ type ChangeStatus struct {
 
 // Credential defines model for Credential.
 type Credential struct {
-	AuthHeader string    `json:"auth_header"`
-	AuthStyle  AuthStyle `json:"auth_style"`
+	// ApiVersion Version that goes into each URL, where the provider wants one
+	ApiVersion string `json:"api_version"`
+	AuthHeader string `json:"auth_header"`
+
+	// AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
+	AuthStyle AuthStyle `json:"auth_style"`
 
 	// BaseUrl Example: https://api.openai.com/v1
 	BaseUrl          string    `json:"base_url"`
@@ -619,15 +638,21 @@ type Credential struct {
 	// Provider openai, mistral, … or custom
 	Provider string `json:"provider"`
 
-	// SecretHint Last characters of the secret; the secret itself is never given back
+	// Region Region that requests are signed for, or that the address is made of
+	Region string `json:"region"`
+
+	// SecretHint Last characters of the secret, or whose it is; the secret itself is never given back
 	SecretHint string `json:"secret_hint"`
 	Version    int64  `json:"version"`
 }
 
 // CredentialCreate defines model for CredentialCreate.
 type CredentialCreate struct {
-	AuthHeader *string    `json:"auth_header,omitempty"`
-	AuthStyle  *AuthStyle `json:"auth_style,omitempty"`
+	ApiVersion *string `json:"api_version,omitempty"`
+	AuthHeader *string `json:"auth_header,omitempty"`
+
+	// AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
+	AuthStyle *AuthStyle `json:"auth_style,omitempty"`
 
 	// BaseUrl Known providers have one of their own
 	BaseUrl          *string `json:"base_url,omitempty"`
@@ -639,7 +664,10 @@ type CredentialCreate struct {
 	IdleTimeoutMs      *int     `json:"idle_timeout_ms,omitempty"`
 	Name               string   `json:"name"`
 	Provider           string   `json:"provider"`
-	Secret             *string  `json:"secret,omitempty"`
+	Region             *string  `json:"region,omitempty"`
+
+	// Secret The key alone; for auth_style aws ACCESS_KEY_ID:SECRET_ACCESS_KEY or JSON; for google the JSON key of a service account, or the word metadata
+	Secret *string `json:"secret,omitempty"`
 }
 
 // CredentialPage defines model for CredentialPage.
@@ -651,8 +679,11 @@ type CredentialPage struct {
 
 // CredentialPatch defines model for CredentialPatch.
 type CredentialPatch struct {
-	AuthHeader *string    `json:"auth_header,omitempty"`
-	AuthStyle  *AuthStyle `json:"auth_style,omitempty"`
+	ApiVersion *string `json:"api_version,omitempty"`
+	AuthHeader *string `json:"auth_header,omitempty"`
+
+	// AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
+	AuthStyle *AuthStyle `json:"auth_style,omitempty"`
 
 	// BaseUrl A new address needs the secret again, so that nobody can send a stored secret elsewhere
 	BaseUrl          *string `json:"base_url,omitempty"`
@@ -663,7 +694,10 @@ type CredentialPatch struct {
 	FirstByteTimeoutMs *int     `json:"first_byte_timeout_ms,omitempty"`
 	IdleTimeoutMs      *int     `json:"idle_timeout_ms,omitempty"`
 	Name               *string  `json:"name,omitempty"`
-	Secret             *string  `json:"secret,omitempty"`
+	Region             *string  `json:"region,omitempty"`
+
+	// Secret The key alone; for auth_style aws ACCESS_KEY_ID:SECRET_ACCESS_KEY or JSON; for google the JSON key of a service account, or the word metadata
+	Secret *string `json:"secret,omitempty"`
 }
 
 // DataPlane defines model for DataPlane.
@@ -9089,143 +9123,147 @@ func (sh *strictHandler) GetUsage(ctx echo.Context, tenantId TenantId, params Ge
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3rcts41uCroLRT1d27tOXceqedX56keyY1nUnKdqp/dLIyTB5JGJMAGwCtaFypmqeZB5sn2cKNV5Ai",
-	"JVFy+utfiW0SBM79HJzLwyRkScooUCkm5w+TFHOcgASuf3qVccG4+l8EIuQklYTRyfmEwmc5C/UfEZsj",
-	"uQSU4gWgW5gzDpNgQtRTv2XA15NgQnECk/OJeX4STES4hASrVRP8+WegC7mcnL84Owsmcp2qJ4XkhC4m",
-	"X74Ek584S5rfv5KYywARGsaZIPfwEj07QxFeC4QXDK2WQFFChFCL+PcyV8uWdzJnPMFycj6JsIQTSRJ1",
-	"iuZ23kSQpEwCDdd/h3VzYxeIQwpYohWRSw0XgRNAd7BGmEbolkXqP2IFXCAs9ANzwoVE6osoIpHb7xJw",
-	"BLzYcOnDJ+rLLVB8+uKFd9vzt1iGy+Z+f7zGC4fBe+CCMIokQ+ES0wW07mV+YpZr2cT3z317+JkkRKon",
-	"ffiI9R/L60Uwx1ksJ+dPzwK1OEmyZHL+RFFJQqj9Kf8OoRIWwPWHroFiKt9EzdO+idC3Eujsv//+z3eI",
-	"cSTiLCeQFMtlsR+p15hpfHD4LSMcosm55BkMOvM184CcRgGCzznlUrbqQ7GSDafXL2rzImVUgGbn95zd",
-	"xqD5KWRUAtX4wGkakxCr7U1T88T/+adQe30offBPHOaT88n/mhbyYmr+KqZuXf3F2mk5ZwYt9mG11kVK",
-	"LPeknKXAJTH7w3HMVhDNOMuk+U11sUv9eySXRGiWSvAahTiOXyJIUrlGCWAqEI5jBUMJiV6iBpQcSphz",
-	"vFY/G2JXuC7DlVD5/fNJk8CCScgBS4hmWPZFRDCBzynhIAa9syQGPx7Rp4UJ0MixroCQg/QtYk7V+HWM",
-	"hZxlYuApDCl6lks53BOWidk9jkk0y6gkcXPrH9SvDa0Xm7Y6Q/9G7QpxJjUtohXjd2IS9Nxbytk/IZSz",
-	"lgNzuGd3A4+rdzLwHSGxzDTdAVUi6tcJDiW5V88aGjASRW9m8smzgJXCvWjxS1k4/TrR0qoEB4swS0n5",
-	"3oI6nxUfrRB3sTt2q5ZUuzOc+0o/NJx//4ETEIpmuWNkLBF8JkJ2cnBZv3msBK0e3piHn5T+njP4Nszn",
-	"SL30bad78p83UmH19NdLQEavfCMQiyMQEtnn6wpgo2Ipo11vtR1Z7/ECLHLezSfnv24Q5erpL0EdsxGW",
-	"WgvkOOlaw4r3hqit7Vuv2dz3p9LOrc3yB5XVXoN74DP7QQ+h4TswtqV+ZI3wCq+Lz98yFgOmGh8tNHOp",
-	"JV8T9OweeIzTmYCQ0UhU7LQ/f//8rGyqPX3xw9Ozirl25pVgLVv4hcjllVFrvYk3J7z6voFGEM0A89hn",
-	"s88lcIRzxXOOsqqiYnHklJXVt7mOssprxbI4Qkt8D1prQfQSEYn0V5V911uJifzANaW/ZCuKGA39XkmZ",
-	"q+wSLXwlpeKAJmJDDhFQSXDcpkCjjOsjz4x262EngTL9ZiGL/DaD9ntmt2sJ/ZdMObsnyhfxGyHmj7OE",
-	"RRB7HxHKeNpao29Qv/nmGlsJavAtqeISkCrbqwK8Di2vtM8iIn+kkvsM61BamwI+4ySNteBKyewO1qfG",
-	"GPGdHIeS8TZ6MH+8I7Trz60G4xAEhDEB5YulfroEiY2xiaOIqGPi+H3p8MZna0BriYXHHb7628XJ0xff",
-	"IyXnjJsBCqDa3FZ8r95yMoBRF+8I0BI+ew1I+C0D0WGTCpbxEDb+vRXKAn7bxlBUr2kcVNBYQngFf4Ej",
-	"n/qOqieoHLeMtRxHFuqtxHsES6XgmV2slUwur+Q6hrLZfwuYa1lQRE8YBa/J/wpLHLPFWye2qge6zUgs",
-	"Z4R6Ign3wNfWpFSkqXVYJsFQKBHIoq+u97dweRmV8FnOVoRGbOWTheoZIWcpJyFsDheoh3LntBBJLAWK",
-	"yXSRypPn7ETZDQO90B21A8TxoBO0+F+tWsDiowbNoECxjzXK1NHmeDXx02V0ee1Ov83bHxp2azU01ByZ",
-	"ql2bYimBK0r+f7/ik3+dnfzwyf578ul//6nFya8hsX6CTsu5t8LehIfDS6qKjNhBVr3SnP+OvsYSv48x",
-	"9Xnxyh6eVYJnNEtuDeWopWeperFNa8XkvsyeJanDYZ4JiDYd9VI9hmPvqYpP2w95MaXPeJXbbTVeGSz7",
-	"koTIoVZjsVnRH8cN3HiilQ68VVWgXkHmc8bf1b4IkX4rOruNiVgOjYbtbK1wuCcutlXd/lsT+bCOl75O",
-	"snvkWrEZ+gNjhOWXEz2QJ2K2UiZJ4nGTf+IsQQa7SDKkAIsYLQKRjEKgfS6E47gJ0IInJJM47sZJyCiF",
-	"UOro3wbjrKDPGu1tMr9iE2Y0u6lSoJdLcpfEIwIyuZxZw8Vrvqu/C2fydFtYzjb6EkxusYBZxuOq1l9K",
-	"mYrz6RSn5NRYAKchS6b3T7zOwHDLRQF+pqiaZbIq1nYM6kcExwqYG0Dw2j5W9Xk3baiFy0gUb363l4VU",
-	"JVYD+AAlREiO4wD999//QYyjMBNSX5W2xCpm/luKnxUDhUvMcSiBi+o9xcty+J9IAfEcKWsVlNe1IPdA",
-	"0S0O7yYjRMetBVbS/A6JJeqs0HdQYYbqsb3k1YblJu4GxN0LZm2NvVdZth5RHIOFqyj/O2UrihxkhRGY",
-	"ykk2uCccsRWtxrZfeHfmZ9k8rvj92cao4l5ZM//wM/3ljZ/2cOjQJba/fBjL8C4Ck6WFn5/98H2vy4nS",
-	"1rqJ+wh2daEFd7GqSyfw31kcmzsvEIUVwlHEQShRC5EoS2G8wIQGSDBjPVKmM1VCTJEAGiGMhGTK/rKP",
-	"QyxgtQSd6vMHP4/Fz4OYrsFVXR6eIQO/aWfCwn0j8rewtOZ+LVXD2vrWHSESRQwEosy6JmudrtDnFiFl",
-	"hqF6PNtmM9HZPCaLpey5TIwX/R0GY9hQUG4Gch5OfuglFj6PQadfCAA60AMr/Kc+vk/KWKw5QAx6I6Mh",
-	"o3PCE+hrZG97rVIJmFr3RUiWptpPipmQ3nipiXj2PVQm8AJmerF+L5RszG7dpi1KQ59lU85xV+0+p4Jz",
-	"d/4SUnNeKg5Y4sYyFVdR60Nb5dSfuoTDz0R4rgMHqdDOcIVhjNkg0q2bELUlgjZNHExeQwzSkO1uQR+v",
-	"JGmi37uHQlVVxccvhAMy3zbyQd/Q0yhlhEokUsB34iW662NGB4jJpfqrfgsZ5+0kXGrKcgxV/S2mcslZ",
-	"SsKTBIQiDkU5C9BBdh+TvWahZPzVEsK7JjjhcxpjiqWfTTocUHbXEhpkK7EVbRjzkilnUa8RVPbmxY8+",
-	"2CWkjPsuwtWB+4fsylDyUL//uLUz6M3b7/o3HMeYe/TRhysUmb+hFDhKSByb/N07oAJ9q35nr+QU2aln",
-	"Zvbn7wKUpUqH/YAiCEmCYwM5F5I5O33yomraPfNZdj8RiCOT4dkA5Jx89oeHWYibl9HK3DytXleVEm8M",
-	"wW7myHzt4h0fQN9iiheQAJXeLNRD53f2zdlsZartchs3uxaXzHgVO+Y0dsRh9C6a+YkbgiEV/LXFQw6Y",
-	"jtUfln7ppd/feNDD+8ZVPtnBPa4stE1iV30n9WONnTf11kdgic076cu/7l7EMVEmdEAxyc+mLD2vLk5A",
-	"OQ5iSdL+mult/o7XLGtV0ClwLBnvobfsJUSZn/O3q3v20rb++56k71BUtIvSAWJR4a/tMmzXOLVb252t",
-	"LjF7B44NmFuFpANcpYToeYdorHnEjCNMEQ5DllHtFN8CSnAE6FtHCt9V7Qh/uCvFQqwYj/bxhUYawNk+",
-	"RbZDR7vM1gA/grCG/DpyWyltd+4NYG4NsA2A0gKq8bW98Keu7mrJArX2TNcypozMZhHkUYdZH8+wXD1m",
-	"a8yq7Gt34AWLPwssNPkfbfJm+LXo4GStbQTz5rTill/rrUV+X/HgaV7BJKPaLe/31gfzcP7yrrqgnjvc",
-	"lWFW3WgOxyEKozPPrEKFdUmd0QjdrvPYhc6a1RvrKG/xp5016Ka7IGa3PLUtk8kUM2cSZn7N+FbXYPgS",
-	"MpUOk0uwkJGM9QHIDgRYTy9poaaOzLcjpbztnOtm9+3VZ7sBtAGid/RnJjwhml9MLlaaAhUK8XMCcaTT",
-	"IbCuXC0CgRLzBchvBLJXXSjElDKJ4HPKQYhzFMNcIpaZ2k9FSBEiJlvJ3CuizyeSxfFCyeOI6yB6gBg3",
-	"KVPqU0Qgl4FXBAnVkxOXmud1Pt5ZM6vMPQMFA9cZVDaq/VJvymnIQkioH+aMI0ahD0e4d8aSDoJE/V65",
-	"Ug/W7YNBBXz6U26XPgZ8l8mQJZXbEhPxzNGZpUJywMlM15MU6fdhzMwDSsNwnqUmBS3M/Dcr7+6B3xNY",
-	"+StI7mFWunqpB7flUok7G2+0lJkCJyzqd9E3t50e+lkW+jz32K/hdUS9v6v8QeAFvFfv+FzlYbdNkvU/",
-	"g2SpkboDt/pXzjKvV68WLG13LytKHG82lc1Tdbq2TTZ054IcX/malWuuKnXlGKweqQIxH584HVUl3SUW",
-	"s4TxlqTkUiuTzYZ9vpT/68aJNWm8HhmZcW5bLmyUbtTwYC2HQ6IYsI7mZxxFZD4HtWApz26wJ1w3DuwW",
-	"zQa8h3SitJ7fEhE2IzTNNudo2OsMneWi3mKZHPZaiMMlzDjgaPBLK04kDHlroF8F8zkYWh4ozlq8owSr",
-	"rw8E69DnGScLU1/ktItV59WInmFDr94YjMLSXdSAtwbrZJMe3fMm36phC40GLh1c89NWT5F/rJVr2jM3",
-	"f5+80+SFWp1+rfHNS50d5CwHLGTvsukDscmBiDyn2cr160bZXaPOVjI8vCOXR0K2deQKnm4QUciEPEcr",
-	"50XlsQelExcgXiIBcVx6wFZLpljn1OTyjhkOhjj2yrdS46R64V1LdXtRlty8rVAmen8DrXTJ7jHQ2q7Z",
-	"N5Qetxe1BxNJZAwdnZMaZolNKi03grM9N9IYE2oSTW2J+4bAqfqr20H5Qti8rA5bOZqfyHVLlf3cLA29",
-	"P9pTfULvaJ09bJtq2epCu297GfvtY8gT5vawvUSxe/cGh7YFWwNErpTRm2DXXUbZnvQSmF51fq4Pgdwf",
-	"tbBvKNnXqzo3tRjIkwBtwz4Hp+rhP7UjYw8Zj3mF6nYEqLaSWwU1W9Dke7Y23bB/7uiroRu8tBW55cbf",
-	"zCSJ9b0tKuy/gS8yIWcUU9bz+b03mQEhSYJl21WSKRLQR+r/yaWU6axLgWpLbBigjJvVlk7JivhfF1m6",
-	"MGFuqw7bg44/DsHWhpZ7u97TccCCUUIXw46xqekKyyTssTkQB5z4yat+EV7ujrKx009Ok0FZJtTa+5mz",
-	"lKmn+3bQ0VGVhhtNiOyRytxTI+o6gflEi1dseLBalhIVIixJsw4Z+jo3tGuStCQJ+/WCsb2xPEZ2yUMf",
-	"RotlJ32g5OxseqQz/RezgQUhW1z6b7ZTBtXnFH76MGgQugAhB9s1vVxvp4u3ywzo24HJpnThBXiTfv2y",
-	"oswCXir0U5gX0E2iqfZoKm0vaBhlrsjFNI4qY6ODMw/vGJRQua1jcMmqbZzYimpZiqNEBwUjuIdYbXAS",
-	"TG5JHJuEhnsCq0pxa0GFl07f7NiFZH/Oa/nmtGeen77GDnEcAxcozSQiVDL00Sz1ceL7OKOz2F6Jd9os",
-	"5uJ8f65zfrpiCwP8aY2tNm96yJVzW4elDSklA6HmzyfP99l6wiOwpmaDnRhT79vrrz9KxDQgfwXCEfju",
-	"pQpaqnsS3m2DDVO1LdBFJpeMk3+ZbqV/cT3pNkTh9NqVohYfJV2RBX1Dd0kqLqf9brgSbUnDzVdo2+CH",
-	"dP9Zz9dLQFovfJO32Nshw3mEW90i97WelBYBmnOWmJplnEBHZt7zs9bS29k+4orlpYIhCH3PYhJ66rZY",
-	"6uOIN3NEmQyQu8gUKMF37h5A6PQjm1wu/C2SK6V66hPtO7sEoVsht0R1+vXNLtXHFD72gJCoKMRM1xtO",
-	"GuVI7ZcP3YLGwjOdFDvIXVcvyK7zrz4ay6g1rLbnVPJdTZ1qTnnuxve2csx+NhaFtEq9mkDaQXQGOuXP",
-	"W+AxUt2IuWW2iYal3vD/g6TsJpJoE2PGF+pdhzJcdO1bEJkNtx/38Gaw+e4lW+1iCrvNj3t3VWy18Y1h",
-	"eNoxizDHq12lHZ1X7XXKIhOpbsfv9dGv8/21xxCrPP4Kx7G+8c4bNfRLcj1GJPGolz6eOELR28IkaQRI",
-	"PXxiWxn07AqU51DU2w7pjOgAzTGJIUK1tBCdEF9Nhe7zsfIlUv17OuIk0GrJBLjWCyvggLTigQjZNlnj",
-	"hkeHXzjtfEHkwWwtwWYbxPoufapfeo+5nsNRj3n2vxraqtNI/m5OfJXg7IGuSnaPAXuvWnwytVL0Um5s",
-	"HzPdm/NfwJlXmn4Q3jTsYQmxC86yVPgai/KFGZxEQjs7sTzEZ/tM954FBdXdvKPxGrk3hRn6mNl0hH2U",
-	"HgwqJhgxU99iIweEl14K8DZwv3C/HlBXngJLYzjXQuUO1t8IJbutbZd7D99SRuE7bc7rbkp6vJP52r5h",
-	"5FZ1XWrarZESUj0mRdtIP5s+VwL/AE7xeCEsgjgw9YeBnpZIIt3V1w3BUsTKMmmgNbtdBzoWoiDpRJ3x",
-	"jrQys5VGpWF9a7TEkS3W2i+g9Z14jsM2MJv+iBkncn2l1rPDMkyE002u1LGcWtBzKWVqJlUSOmctUzXk",
-	"ktCFMR0YlzgObA5jkiggxYSChtaaZbofl6LLBceJ0C0zI3b6kV5kcglUkhBLMILhphKMPbfR2BsTgkI2",
-	"aIK+vZELMfvvv/9zo0eU4o+0aBCi0ageSMwDp+gi0ZErhLmhnAXwitJF3z6Bkx/Qh6vX3738SLXQNA/b",
-	"tk/I4EwgQjt6Sb3U42nNi5c/vfpInz179kOAPly/OkU6M9X86aZtkugN+vbyp1foh+cv/u93BhYY3YQs",
-	"gpuP1Jz+Zk4+35yi9++urjU83l9cv/qb8t4hleimNvz25hRd2qwwBXDO1wpMNzb8cRMgHAuGhAIYFujm",
-	"x2u8uLEhcSJ1a2n9ezfG9gZJZglcrWPiT4odBUvAEQKW+kfdFhVi4brQR6fowv7XPBQVTd8/0iQTOrjL",
-	"qa74tHN/cwC4QNfNORIA6GYB0tQO3Zx+pLqhewhUQOHVTS5SZSecPD09mwQT3ec1756+Wq1Osf7zKeOL",
-	"qX1XTH9+8+rHf1z9qN8pknsn17ZUFIWMSs5is+dSEOl88vTs6fcnT56cPH1qM5QoTsnkfPLs9Oz0mU3A",
-	"00w3vX8ytRUj06KebWEa8uS5KW8ipb6JkOVRFlqnlEZOt7jgxSNTM0ZYueEbHrSzq9WTvnm6pTyZ3gN9",
-	"P9Xm6T49O+uYpTtshm5jvIhnmO67v5vUcjtxz79gvsPSWF7lACcJ5msbgrPYyjSZG5QVE6utlCBUKQPT",
-	"OQkvFG4mtkRcradwbjS3F89/BfnW5GSOBK634wHolyUz1fpOJDNu9KcwKnJle7smeI04YJ0Y4SDkQt8l",
-	"GE3LQcrUtiGtQstwvasfLFLc/8Ki9d4gVitP/FJVu5Jn8KWBr+eeyIeRe3uA81/JPWgNqgcAYKpbWiIH",
-	"rZe6ZtwoWP0HC1qBwPRIbYO4u+iZKrdIdkoiV9qux4CNL4nGFB/FALXx2ALL0i2a1X+Ba33sXDGHl7xw",
-	"sImYpq5oYQsdja5MPhqKo9q8foOC/fOWZ0ZXL/56MsoORiOBi0jZaq5xie0sYTVJT9TrHLSpoDgVSya7",
-	"9Mcr/eiVe3IQ77BQgjwxmaxVGOY+1S2hmK/9Q/NH0rqWUwwMkIOBvQIrWY7W3FReocjdtH9cXF/1g7Fa",
-	"6KQYPdUq/fK+zWJMRV3tND0WeMuzlpwhQ3jRj117bXjRE4C6qW8r7C4zatr+jgq2cpfisaB2mVEbc7jH",
-	"nGAqkTKSCYiXSNk1SPsvc0IjpJSzubvsAT9W6iLSxt15p5GhEv0nzpI+SveatZr+pRBLgYwclJNID8t2",
-	"4c4ly/SYIOxrzTmqSs9BNBb6XzEhA2PuByjBfEFoYD3+oAgCKdYxEW8zFrfUyqcfORh/YpOar7QZeqx6",
-	"3tcL6cCK3jWhGockrkAa/wY3SqmVG2TKqG3qVIrXgclzUDaBjk/p5JN2knAmfDst2JzCcbBnFz8wwvJE",
-	"qybK1IZ0G6/tMWdDoJPzXz9V8EgWVHnwWhfCSYJJnA//UQydFr5mqyPlsDUtNa6J9IAFP97eZR4rzeNB",
-	"/qjv4Xen1R/1UO7CT+88C1lQEyVvU0iV3MIRpXrlO3tm4xZi+GUJxoOWXPlsOgVyjRRIUJa6++km6IIO",
-	"Hv2QPlYRbXd3aCYv5396sPoWm4Y0e8XrW3wHCLsbd83qRAqTXxcgbFxyd2VmrxnM7y7ev0F3sO7imFIf",
-	"sVYP4rro1zV6DNefBJBn2DGObFakz+JzP3ojvU+86eZ+0zHPtexHFtXEz1GtxVJG22juf2H5lZ0sPSz3",
-	"2RmK8FpUu3J7LIFCqLQkhppB9kXmJo454GitM3cWoMibQilWbfWYcZnXLNPXPKflmtiSjXmdpwg+RslV",
-	"yco9sPzypH/uXYr1klsVMeVE1yaiqoqs6UPeivNLl8bPqWFknhyNH99Rl25VAovr0vZlKJWbzb6JNH2n",
-	"Lrm0CrUPabQ/Ntos/t/M9QXtyBxnEml7MdxXQxqXoLUi7qCPdqaZ4pScuBmQrcrfVKuIr/zaRB9iVK2p",
-	"YOUMrnLERNfF7MilHfEUc7LHquvM7o6j65plViNh3ug56pD/Ums5N/ZcIKGHE+l+h0TY7BDEaLxuEEkP",
-	"Vp0+FG1COrVeThcj89SoWs9a/iNwlbP7bXcpa/ZXWrBUKXVY+kinXt0Tyx5frzqpegS9OjLxmeyHElPv",
-	"zKtTMzhPh0QfKc16tcyl3vY+tczXSRGXNnFQpwjpaDhlK2SvHMNMGtcmBYrMdbTYA8UwNzv5kVNMfQT9",
-	"nc4aNi48i/Np8vq6QZIETtGlOhqhC0TsTHoE1E6qL71gxb+GA2HUZSVjqUf9nSNd6TUDzOO1epAigdcC",
-	"ZVQSO4pGRwt0IIFlcWRm7K4YvwNP6EBv6aswp8xOjyNxD2BO6Xwxw2cYUVhZaniZU4dBKL9TBJaXBLB7",
-	"4DFOB3HdxsSxPxLGeuZR2iwxfXHYmiq2j5BFBzptzpHZipg+5HnXnXayTZMcM+NXfyEPDo+FBBIuy1np",
-	"OlM/JnqoOMIWQSaxFc8lcLRkKxSzSq6HgeAIdnXR66FL4Wwu1euBfm56tnbHNC7dQyOivdyGdjyjxJVH",
-	"1IsSUER0Ng+S+A6CIpBuag33i/NeWDEJWmL64P7byZWXRfO6r5svr5eAhC5hu12jUku+0VmOlyE4Esfl",
-	"I+Y2FIKUnvuqdWlxkPEjiWEFaPXKjNHCicURH20Odr7DI2VgFxAaN6BYIoH22pwNfDl9qMyB/NKV2/Na",
-	"/34XAqiEm8ZKmNW7jEZUqQm73wj9oN2eLL92AEl0iPjrWLKoxVisTS4dLQ67R1l3/FhsWTcdIR57AIJ0",
-	"Mdmt5WJRYL351vNt/uzXf/lZOcv4lku1jv2AV6GVcz5W86WyyeNYMJUtHOx+tEYXo9yS1jh8+lD8YvR7",
-	"mManRryOGYHSDyF7xr+cqfXQKN3TDCIj3dtwg4Kwz3zdmkEf4gAqIQfWntPXvBdQ71YUuG35GyWECoSj",
-	"yPYZQrdr00GoWithDF3CXTrqSy16EKYuWzGKbOKiOEUXNK+PNhn2ugl3kaOKBVpBHAdopYOyCb6DSqrr",
-	"nPGiychqyfRdGWUUmpdSF1FkG20+VnWmd3ckPWZbkDYp9yLaT+nJRRQ1MVVgcmC6neWC6YP5zyZ/3Hii",
-	"26L/d+WLJw4IHvHR3pfEvjOy9DyEAz6K/GwxYxxtjul570mmHd/rdgr0CB73yNSXe9vtvNcl6ja3hzpU",
-	"X6hR7afRuzgZ88mB6mDXAI+6C8sR26+M23fFOcoW+ENCW5pCpg9uQk6PQP+WKP592RUtkO6wKuwb44qU",
-	"g9gU+xcqLRZFMalrPINiL/LqEdgTRqEcw5wYle4Ka2IPsq3UaaTbunhvnvuqTQx9htEbRdpekGzuUNSa",
-	"xPfYpcQmo+ZR9535Xfebwa6Ze3srmR7SwNYKd3P/e/fQV876+hTj+xdpAa5x4rM+bnyfj+95pKyot3cs",
-	"ZrSzksZ1NIoJSkN8e0ct04diSHkPf2NrfP+uPI4OkLc7HQXoxpY1h3A8xpE2fquiOkZ/LO9jX6Ls+P5H",
-	"rnKO4IGMTYK5D7Kd2CsPFeooLMinB43fKmn8Dpp6qkhbP6WnA/opVUoOe/Ndy2IskyFLoHd3pnf2+dYF",
-	"TdvLmc02KRZtTIn9NGq9SDFNfzw1ZMiz1bszQ43GKgZxLDR9sP/bVJzlBv2PD/bXIDEZN+5mz1w0QiqN",
-	"Fdsf/NuqQRy8++rBJ0//7FGEncgVWbJTXlVH0pNaep9dvb7Obj8/k7lyo82QSzNFaOuOWVMt2zdoM/PI",
-	"V+1E6zOM70JzB6qDXdFdWt38KL1nvbnj+M4GLiN7zs4wGhC4MhQyfdD/9nOZt0Tx78phboN0u7fsoDau",
-	"SDmEpzyCUGkxDyxNjukk70deHd9FtgrlCA7yuHSXu8dbyDY7dnsU4+/KrP2H9eeS3OMYhW4sed5dta0L",
-	"0S4WYuYG/LZJ2g92BO6okz2qkNSDZwW6XZv+MDTKm8dSgEj3Jj5taQ69x3EgLXEEN2K15QvUTFF1n7A/",
-	"uhtxx3algYWm75gLV306TrSlEkLddbHhAaUxGdbQ72j36nqkbT72lROwk1UkSSAw83gh2nPwpdpGvhiU",
-	"++snBUkB/N4tasaKTrVItDt48MytOMlSfQSh/k9oqUW6m3fR4FHbLj7II/16gSKH2S5gg67N9127R/Na",
-	"o5rQvn5nzYHa2MKiVDmwKU6By25Qy+UmVTntwLOOJo0AhUwY2VoaC2/fNNhqvqnn5xFheu+s7NQFV9ps",
-	"un00X/pJd7FiAnSVAc8ocoNbS2FPJ7S/fPry/wMAAP//",
+	"7H3rctw21uCroHqnKskupZZv2Yn0SyM7M97YsUuSN/VV7K8Fkae7MSIBBgDV7lG5ap5mHmye5CvceAXZ",
+	"ZHdTkjP5ZUsiQeDcbzjnbhKyJGUUqBST47tJijlOQALXP51lXDCu/heBCDlJJWF0cjyh8FnOQv1HxOZI",
+	"LgGleAHoGuaMwySYEPXUbxnw9SSYUJzA5Hhinp8EExEuIcFq1QR/fgN0IZeT4xdHR8FErlP1pJCc0MXk",
+	"y5dg8iNnSfP7FxJzGSBCwzgT5BZO0LMjFOG1QHjB0GoJFCVECLWIfy9ztWx5J3PGEywnx5MISziQJFGn",
+	"aG7ndQRJyiTQcP0TrJsbO0UcUsASrYhcargInAC6gTXCNELXLFL/ESvgAmGhH5gTLiRSX0QRidx+l4Aj",
+	"4MWGSx8+UF9ugeLTFy+8256/xTJcNvf76hIvHAZvgQvCKJIMhUtMF9C6l/mBWa5lE98/9+3hDUmIVE/6",
+	"8BHrP5bXi2COs1hOjp8eBWpxkmTJ5PiJopKEUPtT/h1CJSyA6w9dAsVUvo6ap30doW8l0Nm///mv7xDj",
+	"SMRZTiAplstiP1KvMdP44PBbRjhEk2PJMxh05kvmATmNAgSfc8qlbNWHYiUbTq9f1OZFyqgAzc7vObuO",
+	"QfNTyKgEqvGB0zQmIVbbm6bmif/zd6H2elf64J84zCfHk/81LeTF1PxVTN26+ou103LODFrsw2qt05RY",
+	"7kk5S4FLYvaH45itIJpxlknzm+pi5/r3SC6J0CyV4DUKcRyfIEhSuUYJYCoQjmMFQwmJXqIGlBxKmHO8",
+	"Vj8bYle4LsOVUPn980mTwIJJyAFLiGZY9kVEMIHPKeEgBr2zJAY/HtGnhQnQyLGugJCD9C1iTtX4dYyF",
+	"nGVi4CkMKXqWSzncEpaJ2S2OSTTLqCRxc+sf1K8NrRebtjpD/0btCnEmNS2iFeM3YhL03FvK2d8hlLOW",
+	"A3O4ZTcDj6t3MvAdIbHMNN0BVSLq1wkOJblVzxoaMBJFb2byybOAlcK9aPFLWTj9OtHSqgQHizBLSfne",
+	"gjqfFR+tEHexO3atllS7M5x7ph8azr8/4wSEolnuGBlLBJ+JkJ0cXNZvHitBq4fX5uEnpb/nDL4N8zlS",
+	"L33b6Z78541UWD395RKQ0SvfCMTiCIRE9vm6AtioWMpo11ttR9Z7vACLnHfzyfGvG0S5evpLUMdshKXW",
+	"AjlOutaw4r0hamv71ms29/2ptHNrs/xBZbXX4Bb4zH7QQ2j4BoxtqR9ZI7zC6+Lz14zFgKnGRwvNnGvJ",
+	"1wQ9uwUe43QmIGQ0EhU77c/fPz8qm2pPX/zw9Khirh15JVjLFn4hcnlh1Fpv4s0Jr75voBFEM8A89tns",
+	"cwkc4VzxHKOsqqhYHDllZfVtrqOs8lqxLI7QEt+C1loQnSAikf6qsu96KzGRH7im9JdsRRGjod8rKXOV",
+	"XaKFr6RUHNBEbMghAioJjtsUaJRxfeSZ0W497CRQpt8sZJHfZtB+z+x6LaH/kilnt0T5In4jxPxxlrAI",
+	"Yu8jQhlPW2v0Deo331xjK0ENviVVXAJSZXtVgNeh5ZX2WUTkKyq5z7AOpbUp4DNO0lgLrpTMbmB9aIwR",
+	"38lxKBlvowfzxxtCu/7cajAOQUAYE1C+WOqnS5DYGJs4iog6Jo7flw5vfLYGtJZYeNzhi7+dHjx98T1S",
+	"cs64GaAAqs1txffqLScDGHXxjgAt4bPXgITfMhAdNqlgGQ9h499boSzgt20MRfWaxkEFjSWEV/AXOPKp",
+	"76h6gspxy1jLcWSh3kq8D2CpFDyzi7WSyeWFXMfQJCi8EsfIwkUgzAEJsqAQmfgQDkMQ2pUVJ2jB2CKG",
+	"Y4Sp+71kN0AREWgOMlxChOZM6SkB/JaEoJ5imTbsnatxDZhr+VNEbBjVCFwpGWK+4PU6zrDEMVu8dZKz",
+	"CtPrjMRyRqgnmHELfG2tWsUdWo1mEgyTEIEsBdVNjy28bkYlfJazFaERW/nEsXpGyFnKSQibIxbqodw/",
+	"LqQiS4FiMl2k8uA5O1Cmy0BHeEcFBXE86AQtLmCrIrL4qEEzKFDs484ydbT5fk38dNl9XtPXb3b3h4bd",
+	"Wg0NNV+qalqnWErgipL/+1d88I+jgx8+2X8PPv3vP7XEGWpIrJ+g03jvbTNswsP9C8uKjNhBXJ5pzn9H",
+	"X2KJ38eY+gIJyiSfVeJ3NEuuDeWopWeperFNccbktsyeJanDYZ4JiDYd9Vw9hmPvqYpP2w95MaXPeJGb",
+	"jjVeGSz7koTIoYZrsVnRH8cN3HgCpg68VVWgXkHmc8bl1u4QkX5DPruOiVgODcjtbDBxuCUuvFbd/lsT",
+	"fLG+n85o2T1yrdgM/YGxA/P8SA/kiZitlFWUeDz1HzlLkMEukgwpwCJGi1gooxBotw/hOG4CtOAJySSO",
+	"u3ESMkohlDoAucE+LOizRnubLMDYRDrNbqoU6OWS3CvyiICUzEqx0Oq5/r9LVSk6WzAQiFDJEOBwiT6c",
+	"vwmU725jyk6sohWmUiBjDzX9kUwuZ9Zq8vor6u/C2XjdJqUzBr8Ek2ssYJbxuGpjLKVMxfF0ilNyaOyN",
+	"w5Al09snXu9nuJ2k0DxTPMQyWRWiO2YxIoJjhboNIHhpH6s6+Zs21MLTJIo3v9vLHquSkAF8gBIiJMdx",
+	"gP79z38hxlGYCalzwx7ZsfAS47n+vaFFn6k/ZzxQK+sHFEniKOLKvicCJThStnJ7LGjmzwK9UdIhXGKO",
+	"QwlcVPNA+murJRNKWiAiTsrpFiIFxHP1bR1FRAtyCxRd4/BmMkI2wpqbJTPH0VCJOSrsVeXFoCIHchxU",
+	"oeMl+jbaa1LUgPRHIbBaUyBVsVWyDZ8fbZY79TjwGHKoSkg/UbaiuZAURscwah04IByxFa1mJF54d+aX",
+	"O3k0+PujjbHgvcqX/MPP9Jc3ftojZoYusX3KaCxfpZBYm+iwLfB8ubTFKzGjcGICEDkJIrwS6PTs7NXF",
+	"xeynV/81e/3y+OLV2fmry1nxSyWK/t/Fu5/NuyYCocWR+qVems2bMQ0rL3U0PUIJSKz9iQoZPjHZhR65",
+	"sRKMu5n6AXyqwgLaxaMqncCfMvvKpNIporDK9SQFiERZh+EFJjRAghmdSpmuqwoxRQJopMhJMmWq28ch",
+	"FqANwj/k2Ihy7D9T2DSkSVdUw9Cz38Ew2Zi+ibBrWFoXt26LGv/WuuBEokh5R5RZd3ytq4T6JO9SZgRJ",
+	"j2fbLHc6m8dksZQ9l4nxor+TbOxdCsq1Rs6rzw+9xMLnJeuqJwFAB0YdiphBH38/ZSzWrCwGvZHRkNE5",
+	"4Qn0dfW2zWZCuTzJuuxCsjTVsYGYCenNEZgof99DZQIvYKYX6/dCST9163TtWBj6LJvujrtqadQKzt35",
+	"S0jNeak4YIkby1RcRa0PbZVTf+oSDm+I8GThB5kOnSE6wxizQaRbN51qSwRtFkgweQkxSEO2uwU6vZKk",
+	"iX7vHgqdWxUfvxAOyHy7cMGBRikjVCKRAr4RJ+imjx8UICaX6q/6LWRCCAfhEpeTcNXf2p+KMtxggqlc",
+	"cpaS8CABoehF5+bA5pquIeIsvDkIGVW0bZI1yng5uH3qZcuXLJSMny0hvGkiAD6nMaZY+hmrI3DCbloC",
+	"6GwltqImY4izm4ldI6jszYtRfbBzSBn3VayoA/cPbJeh5OEX/3FrZ9Cbt9/1bziOMfdosA8XKDJ/Qylw",
+	"lJA4NoX2N0AF+lb9zgaOtOGSAp/Zn78LUJYqrfcDiiAkCY4N5Fwo8ejwyYuqpfLMZ3H9SCCOTCl2A5Bz",
+	"8tmfRGEhblaNKEv7sJrULVXIGXrezMP52sU7PoC+xRQvIAEqveXi912I3be4upWptitC3uxVnTPjUO1Y",
+	"fNwRwNO7aBYSbwiXVfDXFjG7x7rJ/rD0Sy/9/saD3n8UoconOwQSKgttU4FZ30n9WGMXOL71EVhiC8T6",
+	"8q/LHjomyoSORCf52ZRt6NXFCShXQyxJ2l8zvc3f8RpyrQo6BY4l4z30lk3Vlfk5f7u6Zy9t67/vSfoO",
+	"RUW7KB0gFhX+2lLGuyY43NrubHWJ2Tu1YMDcKiQd4Cp3/Z53iMaaD824LSxjGdVu9DWY5NO3jhS+q0U8",
+	"/MU4WIgV49E+vtAoljnap8h26GiX2RrgDyCsIU/abyul7c69od6tAbYBUFpANb62F/7U1zBbyrWtPdO1",
+	"jLnvaWtt8jjFrI8vWb7maS+DVtnX7sALFn+tZGiqpNrkzfB0/uCSxm0E8+b6/5Zf661Ffl/x3oshg0lG",
+	"tSPf760P5uH85V11Qb3Iv6sOs7rRHI5DFEZnNWaFCuuSOqMRul4XpTGYRkhvrOMemr84s0E33TfXdqvm",
+	"3LLkUjFzJmHm14xv9WUpX9my0mFyCRYykrE+ANmBAOtFWC3U1FEf+kCFoTtXhNp9e/XZbgBtgOgdfcOE",
+	"J0Tzi6lYTFOgQiF+TiCOhMkXhTiOi9ChxHwB8huBbJYPhZhSJhF8TjkIcYximEvEMnNJWxFShIip6TMp",
+	"VfT5QLI4Xih5HHEdds9TUPpTRCBXp1qEFdWTE1fA6nU+3lkzq8w9AwUD13WGNg5+ojflNGQhJNQPc8Zt",
+	"Kd3ma5P2nbGkgyBRv1cu1IN1+2DQTVv9KbdLHwO+y2TIkkp+xUQ8c3RmqZAccDLTF7+KezJhzMwDSsNw",
+	"nqWmUDPM/LmYd7fAbwms/Fe9bmFWStbUw+FyqcSdjTdaykyBExb1Sw3ObUuWfpaFPs8t9mt4HYPv7yp/",
+	"EHgB79U7Pld5WH5Ksv5nkCw1UnfgVv/KWeb16tWCpe3uZUWJ482msnmqTte2G45uMZLjK1+zkhirUleO",
+	"weqRKhDz8YnTUVXSXWIxSxhvKd0v9RzabNjnS/m/bpxYU+zukZEZ57Y3ykbpRg0P1spXJIoB62h+xlFE",
+	"5nNQC5YKNgd7wnXjwG7RbMB7SCdKa+IhiwibEZpmm8tTbDpDF/iot1gmh70W4nAJMw44GvzSihMJQ94a",
+	"6FfBfA6GlgeKsxbvKMHq6wPBOvR5xsnC3MJz2sWq82pEz7ChV28MRmEpFzXgrcE62Vwi6Jn7t2rYQqOB",
+	"SwfX/LTVU+Qfa+Wa1tre3ynvNHmh1lCj1qHqRNcTOcsBC9m7v8E9sck9EXlOs5X060bZXaPOVjK8f0cu",
+	"j4Rs68gVPN0gopAJeYxWzovKYw9KJy5AnCABcVx6wN4pTrGuwsnlHTMcDHHslW+lDmf166ktbSiK/gHN",
+	"bIUy0fsbaKUku8dAa0uzb+gR0N59IphIImPoaHHWMEtsPW25Y6NtjpPGmFBTY2t7UWwInKq/uh2UE8Lm",
+	"ZXXYytH8RK57H+0nszQ0f7Sniy29o3X2sG2qZauEdt8+UPbbDyFPmNvD9hLF7t0bHNoWbA0QuQu/3pK8",
+	"7svG7UUvgWkq6ef6EMjtg15/HUr29bvPm3qB5GWDtrOmg1P18J/akbGHGsn8Hvd2BKi2klsFzRsVN7Bu",
+	"7Y5j/9zRAEd3Ymq7nJkbfzNTJNY3W1TYfwNfZELOKKas5/N77wYFQpIEy7ZUkrkfoY/U/5NLKdNZlwLV",
+	"ltgwQBk3q62ckhXxvy6ydGHC3FYdtgcdfxyCrQ29MXfN03HAglFCF8OOsak7Essk7LGLFwec+Mmrnggv",
+	"tzHa2JIrp8mgLBNqfTjNWcrU050ddHRUpeFGtzB7pDL31Ii6TmA+0eIVGx6slqVEhQhL0qxDhr7MDe2a",
+	"JC1Jwn5Nm2wTO4+RXfLQh9Fi2UkfKDk7u5PpuwGL2cArJFsk/TfbKYNu9BR++jBoELoAIQfbNb1cb6eL",
+	"t6sM6NsqzZZ04QV4i379sqLMAl4q9FOYF9BNoqk2UyttL2gYZe5ajOnwVsZGB2fev2NQQuW2jsG5LTDK",
+	"82wravoFRIkOCkZwC7Ha4CSYXJM4NgUNtwRWlWvABRWeO32zY6+e/Tmv5cxpzzo/ncYOcRwDFyjNpOmL",
+	"8tEs9XHi+zijs9imxDttFpM435/rnJ+u2MIAf1pjq82bHpJybutDtqGkZCDU/PXk+T5bT/gArKnZYCfG",
+	"1Pv2+uuPEjENyF+AcAS++1UFLdU9Be+6iv3EXlgX6DSTS8bJP0xb4b+4Ro4bonB67cqlFh8lXZAFfU13",
+	"KSoul/1uSIm2lOHmK7Rt8EO6/6rnyyUgrRe+yRtR7lDhPEJWt6h9rRelRYDmnCXmljNOoKMyz3vH3ha5",
+	"7COuWF4qGILQ9ywmoefeFkt9HPF6jiiTAXKJTIESfOPyAEKXH9nicuHvZV65qqc+0b6zcxC6Z3lLVKdf",
+	"g/vS/ZjCxx4QEhWFmOl6w0mjHKn96qFb0Fh4ppNiB7nr6gXZZf7VR2MZtYbV9lxKvqupU60pz9343laO",
+	"2c/GSyGtUq8mkHYQnYFpx+G74DHSvRGTZbaFhqUhDv9BUnYTSbSJMeML9b6HMlx07VsQmQ23H/f+zWDz",
+	"3XO22sUUdpsfN3dVbLXxjWF42rGKMMerXaUdnRft95RFJlI9N8Pro1/m+2uPIVZ5/AzHsc54560d+hW5",
+	"PkQk8UGTPp44QtENwxRpBEg9fGBbGfTsI5TXUNQbFemK6ADNMYkhQrWyEF0QXy2F7vOxchKp/j3bmNP0",
+	"xbStF1bAAWnFAxGyHcLGDY8OTzjtnCDyYLZWYLMNYn1Jn+qX3mOuB+bUY579U0NbdRrJ382JrxKcvadU",
+	"ye4xYG+qxSdTK5deSjL1Oma6qes/gDOvNP0gvGXYwwpiF5xlqfB1qOULM+GMhHbIaXna1vaV7j0vFFR3",
+	"847Ga+TeFGb6RmbLEfZx9WDQZYIRK/UtNnJAeOmlAG8D9wv36wH3ylNgaQzHWqjcwPoboWS3te1y7+Fb",
+	"yih8p8153X9Jz2EzX9s3jNyqrktNuzVSQqrHpGibvWnL50rgH8ApHi+ERRAH5v5hoJsUkkh3o3bT6hSx",
+	"skwaaM2u14GOhShI5t2mtXeklZm9aVSaqrlGSxy19T3fCdA6J57jsA3MpuFjxolcX6j17EgZE+F0I2Z1",
+	"LKcW9FxKmZqRsoTOWcvsGbkkdGFMB8YljgNbw5gkCkgxoaChtWaZ7uCl6HLBcSJ0t9CIHX6kp5lcApUk",
+	"xBKMYLiqBGOPbTT2yoSgkA2aoG+v5ELM/v3Pf13pWcL4Iy0ahGg0qgcS88AhOk105Er3Bbeaq6J00bdP",
+	"4OAH9OHi5XcnH6kWmuZh2/YJGZwJRGhHL6kTPUfavHj+49lH+uzZsx8C9OHy7BDpylTzp6u2kb9X6Nvz",
+	"H8/QD89f/N/v7IgidBWyCK4+UnP6qzn5fHWI3r+7uNTweH96efY3PbAoleiqNqX66hCd26owBXDO1wpM",
+	"Vzb8cRUgHAuGhAIYFujq1SVeXNmQOJG6J7n+vZs3fYUkswSu1jHxJ8WOgiXgCAFL/aPuCAuxcLMaokN0",
+	"av9rHoqK0QgfaZIJHdzlVN/4tAO6cwC4QNfVMRIA6GoB0twdujr8SPXYgxCogMKrm5ymyk44eHp4NAkm",
+	"usVt3vV/tVodYv3nQ8YXU/uumL55ffbq54tX+p2iuHdyaa+KopBRyVls9lwKIh1Pnh49/f7gyZODp09t",
+	"hRLFKZkcT54dHh0+swV4mummt0+m9sbItLjPtjANefLalNeRUt9EyPLAF61TSrPhW1zw4pGpmfet3PAN",
+	"D9oh8+pJ3+DrUp1M78nbn2qDr58eHXUMvR427LoxhMcz9frdT6a03I7G9C+Y77A0P1s5wEmC+dqG4Cy2",
+	"Mk3mBmXFaHkrJQhVysB0TsILhZuJvSKu1lM4N5rbi+e/gnxrajJHAtfb8QD0y5KZ2/pOJDNu9KcwKnJl",
+	"u8EmeI04YF0Y4SDkQt8lGE3LQcrUNi6tQstwvbs/WJS4/4VF671BrHY98UtV7UqewZcGvp57Ih9G7u0B",
+	"zn8lt6A1qJ4cgalugokctE70nXGjYPUfLGgFAtNVtQ3iLtEzVW6R7JRE7mq7ntc3viQaU3wUkw7HYwss",
+	"S1k0q/8C1yzZuWIOL/nFwSZimrqihS10NLoyH2wojkqWg+4c92kc3vJMsuvFX09G2cFoJHAaKVvNNS6x",
+	"nSWsJumJel2DNhUUp2LJZJf+ONOPXrgnB/EOCyXIA1PJWoVh7lNdE4r52lMLMZ7WtZxiYIAcDGwKrGQ5",
+	"WnNTeYUid9N+Pr286AdjtdBBMaCtVfrlnZ7FmIq62pt6LPCWJ5I5Q4bwooO79trwoicAdVPfVtidZ9S0",
+	"/R0VbOUuxWNB7TyjNuZwiznBVCJlJBMQJ2bmmfZf5oRGSClnk7vsAT9W6iLSxt15p5GhEv1HzpI+SveS",
+	"tZr+pRBLgYwclJNIT7V34c4ly/R8KexrzTmqSs9BNBb6z5iQgTH3A5RgviA0sB5/UBo5RiNkIt5mfnWp",
+	"lU8/cjD+xCY1X2kz9Fj1vK8X0j0reteEahySuABp/BvcuEptpr9hmZdOpXgdmDoHZRPo+JQuPmknCWfC",
+	"t9OCrSkcB3t28XtGWF5o1UTZhZnkR+j2mLMh0Mnxr58qeCQLqjx4rQvhIMEkzuceKYZOC1+z1ZFy2JqW",
+	"GtdEeiSDH2/vMo+V5vEgX+k8/O60+kpPzy/89M6zkAU1UfI2hVSpLRxRqle+s2c2biGGX5ZgPGjJlc+m",
+	"SyDXeowkylKXn26CLujg0Q/pYxXRdnf3zeTl+k8PVt9i05Bmr3h9i28AYZdx16xOpDD1dQHCxiV3KTOb",
+	"ZjC/O33/Gt3AuotjSn3EWj2Iy6Jf1+gxXH8RQF5hxziyVZE+i8/96I30PvGWm/tNx7zWsh9ZVAs/R7UW",
+	"SxVto7n/heVXdrL0SOlnRyjCa1Htyu2xBAqh0lIYqqdilyo3ccwBR2tdubMAM2q5FKu2esy4zGuW6TTP",
+	"YflObMnGvMxLBB+j5KpU5d6z/PKUf+5divWSWxUx5UTXJqKqiqzpXd6K80uXxs+pYWSeHI0f31FXblUC",
+	"i+vS9mUolZvNvo40faeuuLQKtQ9ptD822iz+X891gnZkjjOFtL0Y7qshjXPQWhF30Ec700xxSg7c1MhW",
+	"5W9uq4ivPG2iDzGq1lSwcgZXOWKi78XsyKUd8RRzsseq68zuHkbXNa9ZjYR5o+eoQ/6J1nJuXr5AQg8n",
+	"0v0OibDVIYjReN0gkh6sOr0r2oR0ar2cLkbmqVG1nrX8R+AqZ/fb7lLW7K+0YKlS6rDykU69uieWfXi9",
+	"6qTqA+jVkYnPVD+UmHpnXp2awXk6JPpIadarZc71tvepZb5Oiji3hYO6REhHwylbIZtyDDNpXJsUKDLp",
+	"aLEHimFu2vIjp5j69P0bXTVsXHgW54P0dbpBkgQO0bk6GqELROw4fgTUDukvvWDFv4YDYdRVJWOpR/0d",
+	"I33TawaYx2v1IEUCrwXKqCR2FI2OFuhAAsviyEzlXTF+A57Qgd7SV2FOmZ0+jMS9B3NK14sZPsOIwspS",
+	"w0lOHQah/EYRWH4lgN0Cj3E6iOs2Fo79UTDWs47SVonpxGFrqdg+QhYd6LQ1R2YrYnqX11132sm2THLM",
+	"il/9hTw4PBYSSLgsV6XrSv2Y6DHkCFsEmcJWPJfA0ZKtUMwqtR4GgiPY1UWvhy6Fs/mqXg/0c9OztTum",
+	"ce4eGhHt5Ta04xkl7npE/VICioiu5kES30BQBNLNXcP94rwXVkyBlpjeuf92cuV50bzu6+bLyyUgoa+w",
+	"Xa9RqSXf6CzHyxAciePyEXMbLoKUnvuqdWlxkPEjiWEFaPWbGaOFE4sjPtoa7HyHD1SBXUBo3IBiiQTa",
+	"7+Zs4MvpXWUO5Jeu2p6X+ve7EEAl3DRWwazeZTSiSk3Y7UboB+32ZPm1e5BE9xF/HUsWtRiLtcmlo8Vh",
+	"9yjrHj4WW9ZNDxCPvQeCdDHZreViccF6c9bzbf7s15/8rJxlfMuleo/9HlOhlXM+VvOlssmHsWAqW7i3",
+	"/GiNLkbJktY4fHpX/GL0PEzjUyOmY0ag9PuQPeMnZ2o9NEp5mkFkpHsbblAQ9pmvWzPoQ9yDSsiBtefy",
+	"NW8C6t2KArctf6OEUIFwFNk+Q+h6bToIVe9KGEOXcFeOeqJFD8LUVStGkS1cFIfolOb3o02FvW7CXdSo",
+	"YoFWEMcBWumgbIJvoFLqOme8aDKyWjKdK6OMQjMpdRpFttHmY1VnencPpMdsC9Im5Z5G+7l6chpFTUwV",
+	"mBxYbme5YHpn/rPJHzee6Lbo/1354okDgkd8tPclse+MLD3vwwEfRX62mDGONsf0vPck0x7e63YK9AE8",
+	"7pGpL/e223mvS9Rtbg91X32hRrWfRu/iZMwnB6p7SwM86i4sD9h+Zdy+K85RtsAfEtrSFDK9cxNyegT6",
+	"t0Tx78uuaIF0h1Vh3xhXpNyLTbF/odJiURSTusYzKPYirx6BPWEUykOYE6PSXWFN7EG2lTqNdFsX781z",
+	"X7WJoc8weqNI2wuSzR2KWov4HruU2GTUPOq+M7/rfjPYNXNvbyXTQxrYu8Ld3P/ePfSVs74+xfj+RVqA",
+	"a5z4rI8b3+fjex4pK+rtPRQz2llJ4zoaxQSlIb69o5bpXTGkvIe/sTW+f1ceRwfI252OAnRjy5r7cDzG",
+	"kTZ+q6I6Rn8s72Nfouzh/Y9c5TyABzI2CeY+yHZirzxUqONiQT49aPxWSeN30NRTRdr6KT0d0E+pcuWw",
+	"N9+1LMYyGbIEendnemefb13QtL2c2WqTYtHGlNhPo94XKabpj6eGDHm2endmqNFYl0EcC03v7P82Xc5y",
+	"g/7HB/tLkJiMG3ezZy4aIZXGiu0P/m23QRy8++rBJ0//7FGEncgVWbJTXVVH0ZNaep9dvb7Obj9vyFy5",
+	"0WbIpZkitHXHrKmW7Ru0mXnkq3ai9RnGd6G5A9W9pejOrW5+lN6z3tzD+M4GLiN7zs4wGhC4MhQyvdP/",
+	"9nOZt0Tx78phboN0u7fsoDauSLkPT3kEodJiHliaHNNJ3o+8engX2SqUB3CQx6W73D3eQrbZsdujGH8X",
+	"Zu0/rD9X5B7HKHRjyfPuqm1diHaxEDM34LdN0n6wI3BHnexRhaQePCvQ9dr0h6FR3jyWAkS6N/FhS3Po",
+	"PY4DaYkjuBGrLV+gZoqq+4T90WXEHduVBhaavmMuXPXpYaItlRDqrosNDyiNybCGfkfLq+uRtvnYV07A",
+	"TlaRJIHAzOOFaM/Bl2ob+WJQ7q+fFCQF8Fu3qBkrOtUi0e7gzjO34iBL9RGE+j+hpRbpbt5Fg0dtu/gg",
+	"j/TrBYoaZruADbo233ftHs1rjduE9vUbaw7UxhYWV5UDW+IUuOoGtVxuUpXLDjzraNIIUMiEka2lsfD2",
+	"TYOt5pt6fh4RpvfOyk5dcFebTbeP5ks/6i5WTIC+ZcAzitzg1lLY0wntL5++/E8AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -117,7 +117,7 @@ const (
 	Anthropic  Dialect = "anthropic-messages"
 	Gemini     Dialect = "gemini"
 	Bedrock    Dialect = "bedrock-converse"
-	Cohere     Dialect = "cohere-chat"
+	Cohere     Dialect = "cohere-v2"
 )
 
 // Field is a field that has no name here.
