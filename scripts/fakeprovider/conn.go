@@ -39,6 +39,7 @@ type request struct {
 	method, path, query string
 	id                  []byte
 	version             []byte // of the header anthropic-version
+	content             []byte // of the header content-type
 	authorized          bool
 	close               bool
 	chunked             bool
@@ -79,14 +80,14 @@ func (c *conn) read() (request, error) {
 	if err != nil {
 		return q, err
 	}
-	id, version := string(q.id), string(q.version) // fill may move the buffer
+	id, version, content := string(q.id), string(q.version), string(q.content) // fill may move the buffer
 	c.r += end + 4
 	if q.chunked {
 		q.body, err = c.readChunked()
 	} else {
 		q.body, err = c.take(q.length)
 	}
-	q.id, q.version = []byte(id), []byte(version)
+	q.id, q.version, q.content = []byte(id), []byte(version), []byte(content)
 	return q, err
 }
 
@@ -207,7 +208,10 @@ func (q *request) header(name, value []byte, key string) error {
 	switch len(name) {
 	case len("connection"):
 		q.close = q.close || bytes.EqualFold(name, []byte("connection")) && bytes.EqualFold(value, []byte("close"))
-	case len("x-request-id"):
+	case len("x-request-id"): // and of content-type
+		if bytes.EqualFold(name, []byte("content-type")) {
+			q.content = value
+		}
 		if bytes.EqualFold(name, []byte("x-request-id")) {
 			q.id = value
 		}
@@ -253,6 +257,9 @@ func (c *conn) dispatch(q request) bool {
 	}
 	if head, ok := converses(q); ok {
 		return c.converse(q, head)
+	}
+	if alive, ok := c.operate(q); ok {
+		return alive
 	}
 	switch {
 	case q.method == "GET" && q.path == "/_fake/stats":

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tollgate/tollgate/scripts/fakeprovider/dialogue"
+	"github.com/tollgate/tollgate/scripts/fakeprovider/operations"
 )
 
 // converses finds the dialects other than chat completions by their paths.
@@ -62,6 +63,22 @@ func (c *conn) converse(q request, head dialogue.Head) bool {
 		p.answer = p.frame(said.Answer(settings))
 	}
 	return c.answer(q, p)
+}
+
+// operate answers what is not chat; ok is false when the path is unknown.
+func (c *conn) operate(q request) (alive, ok bool) {
+	a, ok := c.s.desk.Answer(&operations.Request{
+		Method: q.method, Path: q.path, Query: q.query, Version: string(q.version), ContentType: string(q.content), Body: q.body,
+	})
+	switch {
+	case !ok:
+		return false, false
+	case !q.authorized:
+		a = dialogue.Refuse(dialogue.Chat, 401, "wrong key")
+	}
+	p := &prepared{ask: ask{model: string(textField(q.body, `"model"`)), stream: a.Type == "text/event-stream"}}
+	p.answer = p.frame(a)
+	return c.answer(q, p), true
 }
 
 // frame makes bytes of HTTP/1.1 of an answer, broken as the directive says.

@@ -6,7 +6,8 @@
 //
 // It speaks Anthropic's and Gemini's dialects too: there, and in chat
 // completions when Options.Converse is set, it reads the whole request, refuses
-// what the real API would refuse, and behaves as a model: package dialogue.
+// what the real API would refuse, and behaves as a model: package dialogue. What
+// it does besides chat is package operations.
 //
 // It speaks HTTP/1.1 by itself instead of through net/http, for two reasons:
 // most of what it must be able to do is break that protocol, and in benchmarks
@@ -28,6 +29,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tollgate/tollgate/scripts/fakeprovider/operations"
 )
 
 // Options of a server. The zero value works.
@@ -56,6 +59,8 @@ type Server struct {
 	journal  *journal
 	fallback atomic.Pointer[Behaviour]
 	wg       sync.WaitGroup
+
+	desk *operations.Desk
 
 	mu      sync.Mutex
 	closed  bool
@@ -88,7 +93,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		ln.Close()
 		return nil, fmt.Errorf("fake provider: %w", err)
 	}
-	s := &Server{opts: opts, ln: ln, journal: j, conns: map[net.Conn]struct{}{}, answers: map[string]*prepared{}}
+	s := &Server{opts: opts, ln: ln, journal: j, desk: operations.New(), conns: map[net.Conn]struct{}{}, answers: map[string]*prepared{}}
 	s.fallback.Store(&b)
 	s.wg.Go(s.accept)
 	context.AfterFunc(ctx, func() { s.Close() })
