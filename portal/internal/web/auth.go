@@ -32,7 +32,7 @@ func (s *Server) home(v *visit) error {
 
 func (v *visit) signInPage(status int, f view.Form, next, notice string) error {
 	v.page.Title = "Sign in"
-	m := view.SignIn{Form: f, Next: safeNext(next), Notice: notice, NeedsTLS: v.plainHTTP()}
+	m := view.SignIn{Form: f, Next: safeNext(next), Notice: notice, NeedsTLS: v.plainHTTP(), Closed: v.signUpClosed()}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.SignInPage(p, m) })
 }
 
@@ -120,10 +120,15 @@ func (s *Server) signUpPage(v *visit) error {
 func (v *visit) signUpForm(status int, f view.Form) error {
 	v.page.Title = "Create your organisation"
 	m := view.SignUp{Form: f, NeedsTLS: v.plainHTTP()}
-	// Where the control plane does not say, the form does no harm.
-	policy, err := control.OK(v.api.GetSignUpPolicyWithResponse(v.ctx))
-	m.Closed = err == nil && !policy.Open
+	m.Closed = v.signUpClosed()
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.SignUpPage(p, m) })
+}
+
+// signUpClosed says whether operators alone make accounts. Where the control
+// plane does not say, the way to sign up does no harm.
+func (v *visit) signUpClosed() bool {
+	policy, err := control.OK(v.api.GetSignUpPolicyWithResponse(v.ctx))
+	return err == nil && !policy.Open
 }
 
 func (s *Server) passwordPage(v *visit) error {

@@ -36,6 +36,9 @@ func TestSignUpIsClosed(t *testing.T) {
 	if p := s.browser().get("/signup").want(200); p.text("sign-up-form") != "" || !strings.Contains(p.text("sign-up-closed"), "add you") {
 		t.Errorf("closed: %s", p.body)
 	}
+	if p := s.browser().get("/").want(200); p.text("no-sign-up") == "" || strings.Contains(p.body, `href="/signup"`) {
+		t.Errorf("the sign-in page still shows the way: %s", p.body)
+	}
 	s.api.on("GET /v1/signup", 200, `{"open":true}`)
 	if p := s.browser().get("/signup").want(200); p.text("sign-up-form") == "" {
 		t.Error("no form")
