@@ -46,6 +46,13 @@ const (
 	MaxUnix = 253_402_300_799
 	// MaxContextWindow bounds a catalogue model's context window, in tokens.
 	MaxContextWindow = 1 << 30
+	// MaxVariants is how many variants one price may have.
+	MaxVariants = 64
+	// MaxWord is the length of a word such as a service tier or a modality, and
+	// MaxWords how many one list of them may hold.
+	MaxWord, MaxWords = 32, 32
+	// MaxLabel is the length of a model's name for people, in bytes.
+	MaxLabel = 400
 )
 
 // Error says what in a resource cannot be used.
@@ -71,7 +78,8 @@ func Check(env *configv1.Envelope) error {
 }
 
 // Decode is Check that hands out the resource it had to parse: a *Tenant,
-// *ApiKey, *Credential, *Model, *Route or *CatalogModel; nil for a tombstone.
+// *ApiKey, *Credential, *Model, *Route, *CatalogModel or *Project; nil for a
+// tombstone.
 func Decode(env *configv1.Envelope) (proto.Message, error) {
 	if env == nil {
 		return nil, errorf("envelope", "is missing")
@@ -145,6 +153,8 @@ func newResource(k configv1.Kind) proto.Message {
 		return &configv1.Route{}
 	case configv1.Kind_KIND_CATALOG_MODEL:
 		return &configv1.CatalogModel{}
+	case configv1.Kind_KIND_PROJECT:
+		return &configv1.Project{}
 	}
 	return nil
 }
@@ -166,6 +176,8 @@ func checkResource(env *configv1.Envelope, m proto.Message) error {
 		return checkRoute(m)
 	case *configv1.CatalogModel:
 		return checkCatalogModel(m)
+	case *configv1.Project:
+		return checkProject(m)
 	}
 	return errorf("envelope.kind", "has no check")
 }

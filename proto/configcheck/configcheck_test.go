@@ -36,7 +36,9 @@ func credential() *configv1.Credential {
 }
 
 func price() *configv1.Price {
-	return &configv1.Price{Id: "prc_1", EffectiveFromUnix: 1, Input: 2, Output: 3, CacheRead: new(int64(0))}
+	return &configv1.Price{Id: "prc_1", EffectiveFromUnix: 1, Input: 2, Output: 3, CacheRead: new(int64(0)),
+		Variants: []*configv1.PriceVariant{{AboveInputTokens: 200_000, ServiceTier: "batch", FromMinute: 1380, ToMinute: 60,
+			Price: &configv1.Price{Input: 4, Output: 6, PerSearch: 1}}}}
 }
 
 func model() *configv1.Model {
@@ -54,6 +56,8 @@ func catalogModel() *configv1.CatalogModel {
 	return &configv1.CatalogModel{
 		Id: "meta/llama-3/70b", Provider: "meta", ProviderModel: "llama-3/70b",
 		CostPrices: []*configv1.Price{price()}, BuiltIn: true, ContextWindow: 8192,
+		MaxOutputTokens: 4096, DeprecatedAtUnix: 9, Label: "Llama 3",
+		Capabilities: &configv1.Capabilities{Operations: []string{"chat"}, Input: []string{"text", "image"}, Output: []string{"text"}, Tools: true},
 	}
 }
 
@@ -74,6 +78,8 @@ func wrap(t testing.TB, m proto.Message) *configv1.Envelope {
 		env.Kind = configv1.Kind_KIND_ROUTE
 	case *configv1.CatalogModel:
 		env.Kind, env.TenantId = configv1.Kind_KIND_CATALOG_MODEL, ""
+	case *configv1.Project:
+		env.Kind = configv1.Kind_KIND_PROJECT
 	}
 	env.Id = m.(interface{ GetId() string }).GetId()
 	b, err := proto.Marshal(m)
@@ -117,6 +123,8 @@ func TestBadResourcesAreNamed(t *testing.T) {
 	cred := func(f func(*C)) proto.Message { return edit(credential(), f) }
 	key := func(f func(*K)) proto.Message { return edit(apiKey(), f) }
 	mod := func(f func(*M)) proto.Message { return edit(model(), f) }
+	type V = configv1.PriceVariant
+	variant := func(f func(*V)) proto.Message { return mod(func(m *M) { f(m.CostPrices[0].Variants[0]) }) }
 	url := func(s string) proto.Message { return cred(func(c *C) { c.BaseUrl = s }) }
 	slug := func(s string) proto.Message { return edit(tenant(), func(x *configv1.Tenant) { x.Slug = s }) }
 	for i, c := range []struct {
@@ -166,6 +174,25 @@ func TestBadResourcesAreNamed(t *testing.T) {
 		{edit(catalogModel(), func(m *configv1.CatalogModel) { m.ProviderModel = "" }), "provider_model"},
 		{edit(catalogModel(), func(m *configv1.CatalogModel) { m.CostPrices[0].Output = -1 }), "cost_prices[0].output"},
 		{edit(catalogModel(), func(m *configv1.CatalogModel) { m.ContextWindow = 1 << 31 }), "context_window"},
+		{edit(catalogModel(), func(m *configv1.CatalogModel) { m.MaxOutputTokens = 1 << 31 }), "max_output_tokens"},
+		{edit(catalogModel(), func(m *configv1.CatalogModel) { m.DeprecatedAtUnix = -1 }), "deprecated_at_unix"},
+		{edit(catalogModel(), func(m *configv1.CatalogModel) { m.Label = strings.Repeat("x", 401) }), "label"},
+		{edit(catalogModel(), func(m *configv1.CatalogModel) { m.Capabilities.Output = []string{"text", "Image"} }), "capabilities.output[1]"},
+		{edit(catalogModel(), func(m *configv1.CatalogModel) { m.Capabilities.Operations = make([]string, 33) }), "capabilities.operations"},
+		{mod(func(m *M) { m.CostPrices[0].PerAudioMinute = -1 }), "cost_prices[0].per_audio_minute"},
+		{mod(func(m *M) { m.CostPrices[0].CacheWriteHour = new(int64(-1)) }), "cost_prices[0].cache_write_hour"},
+		{variant(func(v *V) { v.AboveInputTokens, v.ServiceTier, v.FromMinute, v.ToMinute = 0, "", 0, 0 }), "cost_prices[0].variants[0].above_input_tokens"},
+		{variant(func(v *V) { v.AboveInputTokens = -1 }), "cost_prices[0].variants[0].above_input_tokens"},
+		{variant(func(v *V) { v.ServiceTier = "Batch " }), "cost_prices[0].variants[0].service_tier"},
+		{variant(func(v *V) { v.FromMinute = 1440 }), "cost_prices[0].variants[0].from_minute"},
+		{variant(func(v *V) { v.ToMinute = 1440 }), "cost_prices[0].variants[0].to_minute"},
+		{variant(func(v *V) { v.FromMinute, v.ToMinute = 5, 5 }), "cost_prices[0].variants[0].to_minute"},
+		{variant(func(v *V) { v.Price = nil }), "cost_prices[0].variants[0].price"},
+		{variant(func(v *V) { v.Price.Id = "prc_2" }), "cost_prices[0].variants[0].price.id"},
+		{variant(func(v *V) { v.Price.EffectiveFromUnix = 1 }), "cost_prices[0].variants[0].price.effective_from_unix"},
+		{variant(func(v *V) { v.Price.Variants = []*V{{}} }), "cost_prices[0].variants[0].price.variants"},
+		{variant(func(v *V) { v.Price.PerImage = -1 }), "cost_prices[0].variants[0].price.per_image"},
+		{mod(func(m *M) { m.CostPrices[0].Variants = make([]*V, 65) }), "cost_prices[0].variants"},
 	} {
 		wantPath(t, configcheck.Check(wrap(t, c.m)), c.path, i)
 	}

@@ -22,6 +22,8 @@ func ValidID(k configv1.Kind, s string) bool {
 		return canonical(id.Route, s)
 	case configv1.Kind_KIND_CATALOG_MODEL:
 		return ValidCatalogID(s)
+	case configv1.Kind_KIND_PROJECT:
+		return canonical(id.Project, s)
 	}
 	return false
 }
@@ -81,6 +83,12 @@ func ValidRegion(s string) bool {
 func ValidCatalogID(s string) bool {
 	provider, model, ok := strings.Cut(s, "/")
 	return ok && ValidProvider(provider) && ValidName(model)
+}
+
+// ValidWord reports whether s may be one of a list of words, such as a service
+// tier, an operation or a modality.
+func ValidWord(s string) bool {
+	return s != "" && len(s) <= MaxWord && only(s, func(c byte) bool { return lowerOrDigit(c) || c == '-' || c == '_' })
 }
 
 // ValidPriceID reports whether s may identify a price version.

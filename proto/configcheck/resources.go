@@ -60,7 +60,7 @@ func checkAPIKey(k *configv1.ApiKey) error {
 			return errorf(fmt.Sprintf("allowed_routes[%d]", i), "is not a route name")
 		}
 	}
-	return nil
+	return CheckParameterRules(k.GetParameterRules())
 }
 
 func checkHash(path string, h []byte) error {
@@ -225,7 +225,7 @@ func checkRoute(r *configv1.Route) error {
 	if _, known := configv1.OnLoss_name[int32(r.GetOnLoss())]; !known {
 		return errorf("on_loss", "%d is not a choice", r.GetOnLoss())
 	}
-	return nil
+	return CheckParameterRules(r.GetParameterRules())
 }
 
 func checkCatalogModel(m *configv1.CatalogModel) error {
@@ -241,49 +241,20 @@ func checkCatalogModel(m *configv1.CatalogModel) error {
 	if m.GetContextWindow() > MaxContextWindow {
 		return errorf("context_window", "is more than %d", MaxContextWindow)
 	}
+	if m.GetMaxOutputTokens() > MaxContextWindow {
+		return errorf("max_output_tokens", "is more than %d", MaxContextWindow)
+	}
+	if err := checkUnix("deprecated_at_unix", m.GetDeprecatedAtUnix()); err != nil {
+		return err
+	}
+	if len(m.GetLabel()) > MaxLabel {
+		return errorf("label", "has %d bytes, more than %d", len(m.GetLabel()), MaxLabel)
+	}
+	if err := checkCapabilities(m.GetCapabilities()); err != nil {
+		return err
+	}
 	if err := checkPrices("cost_prices", m.GetCostPrices()); err != nil {
 		return err
 	}
 	return checkPrices("sell_prices", m.GetSellPrices())
-}
-
-func checkPrices(path string, prices []*configv1.Price) error {
-	if len(prices) > MaxPrices {
-		return errorf(path, "has %d prices, more than %d", len(prices), MaxPrices)
-	}
-	seen := make(map[string]bool, len(prices))
-	for i, p := range prices {
-		at := fmt.Sprintf("%s[%d].", path, i)
-		if !ValidPriceID(p.GetId()) {
-			return errorf(at+"id", "is not a price id")
-		}
-		if seen[p.GetId()] {
-			return errorf(at+"id", "stands twice in the list")
-		}
-		seen[p.GetId()] = true
-		if err := checkUnix(at+"effective_from_unix", p.GetEffectiveFromUnix()); err != nil {
-			return err
-		}
-		if field, bad := badAmount(p); bad {
-			return errorf(at+field, "is negative or more than a million dollars")
-		}
-	}
-	return nil
-}
-
-func badAmount(p *configv1.Price) (string, bool) {
-	for _, a := range []struct {
-		field string
-		nano  int64
-	}{
-		{"input", p.GetInput()}, {"output", p.GetOutput()},
-		{"cache_read", p.GetCacheRead()}, {"cache_write", p.GetCacheWrite()},
-		{"audio_input", p.GetAudioInput()}, {"audio_output", p.GetAudioOutput()},
-		{"image_input", p.GetImageInput()}, {"per_request", p.GetPerRequest()},
-	} {
-		if a.nano < 0 || a.nano > MaxPrice {
-			return a.field, true
-		}
-	}
-	return "", false
 }

@@ -29,6 +29,7 @@ var (
 	NotFound           = def("not_found", 404, typeNotFound, "There is no such thing.", "Check the id; it may belong to another tenant or be deleted.", false)
 	ModelNotFound      = def("model_not_found", 404, typeInvalid, "No route has this name.", "List the names with GET /v1/models, or add a route in the portal.", false)
 	ModelNotAllowed    = def("model_not_allowed", 403, typePermission, "This key may not call this model.", "Use another key, or add the model to the key in the portal.", false)
+	ParameterForbidden = def("parameter_forbidden", 403, typePermission, "A rule of the key, its project or the route forbids a parameter of this call.", "Leave out the parameter that the message names, or change the rule in the portal.", false)
 	TenantMismatch     = def("tenant_mismatch", 403, typePermission, "This key belongs to another tenant than the address names.", "Use the address of the key's own tenant, or /v1 without a tenant.", false)
 	MissingKey         = def("missing_key", 401, typeAuth, "No API key was sent.", "Send Authorization: Bearer and a key from the portal.", false)
 	InvalidKey         = def("invalid_key", 401, typeAuth, "This API key is not known.", "Check for a missing character, or make a new key in the portal.", false)
