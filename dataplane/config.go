@@ -60,6 +60,10 @@ type Config struct {
 	// AllowedNetworks may be reached though they are private or loopback, and
 	// by plain http: TOLLGATE_ALLOWED_NETWORKS.
 	AllowedNetworks network.List
+	// MachineIdentity lets tenants use the identity that this machine has at
+	// Google: their credentials with the secret "metadata" then call Vertex AI
+	// in its name. TOLLGATE_MACHINE_IDENTITY=google.
+	MachineIdentity bool
 	// TrustedProxies are those whose X-Forwarded-For is believed:
 	// TOLLGATE_TRUSTED_PROXIES.
 	TrustedProxies network.List
@@ -130,6 +134,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 			errs = append(errs, fmt.Errorf("%s must be a whole number of 0 or more, where 0 means the default", name))
 		}
 		return n
+	}
+	switch v := getenv("TOLLGATE_MACHINE_IDENTITY"); v {
+	case "", "none":
+	case "google":
+		c.MachineIdentity = true
+	default:
+		errs = append(errs, errors.New("TOLLGATE_MACHINE_IDENTITY must be google or none"))
 	}
 	c.DrainDelay = duration("TOLLGATE_DRAIN_DELAY", defaultDrainDelay)
 	c.DrainTime = duration("TOLLGATE_DRAIN_TIME", defaultDrainTime)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/googletoken"
 	"github.com/tollgate/tollgate/dataplane/internal/httpapi"
 	"github.com/tollgate/tollgate/dataplane/internal/link"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
@@ -121,6 +122,7 @@ func (p *plane) join() error {
 	p.client = provider.New(provider.Config{Allowed: p.cfg.AllowedNetworks, Buffers: buffers})
 	p.pipeline = pipeline.New(pipeline.Deps{
 		Logger: p.log, Config: p.store, Meter: spool{p.meter}, Client: p.client, Metrics: m,
+		Tokens: googletoken.New(googletoken.Config{Client: p.client, Machine: p.cfg.MachineIdentity}),
 	})
 	front := httpapi.Config{
 		Logger: p.log, AccessLog: p.cfg.AccessLog, Pipeline: p.pipeline, Ready: p.store.Loaded, Revision: p.store.Revision, Buffers: buffers,

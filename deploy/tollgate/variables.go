@@ -40,6 +40,7 @@ func placeVariables() []variable {
 		{"TOLLGATE_DATA_DIR", "up controlplane dataplane doctor", "", "where files are kept"},
 		{"TOLLGATE_SNAPSHOT", "up dataplane", "", "file or URL of a configuration to begin with"},
 		{"TOLLGATE_ALLOWED_NETWORKS", "up controlplane dataplane", "", "private networks that providers' URLs may reach"},
+		{"TOLLGATE_MACHINE_IDENTITY", "up dataplane", "none", "google lends tenants what this machine is at Google"},
 		{"TOLLGATE_TRUSTED_PROXIES", "up controlplane dataplane portal", "", "proxies whose X-Forwarded-For is believed"},
 	}
 }

@@ -58,11 +58,22 @@ type Kind struct {
 	// {region} and {project} to be filled in: see Address.
 	Regional string
 	// APIVersion is an example of the version that goes into URLs, where the
-	// provider can want one.
-	APIVersion string
-	// Dialect is what it speaks by default.
+	// provider can want one; Versioned is how it goes in. VersionHeader is the
+	// header for it of a provider that wants it there, and APIVersion then what
+	// is sent when a credential names none.
+	APIVersion    string
+	Versioned     *Versioned
+	VersionHeader string
+	// Dialect is what it speaks by default, Also what it speaks besides: a
+	// caller of one of these is passed on as it is. Credentials that name
+	// another dialect than the default are spoken to in that one alone.
 	Dialect string
-	Auth    Auth
+	Also    []string
+	// Families are models that differ, the first that fits counts; Places where
+	// dialects are.
+	Families []Family
+	Places   []Place
+	Auth     Auth
 	// Quirks is where an OpenAI-compatible provider differs from OpenAI.
 	Quirks Quirks
 	// Local providers run beside the data plane, on the tenant's or operator's

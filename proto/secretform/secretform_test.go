@@ -102,7 +102,7 @@ func TestGoogle(t *testing.T) {
 
 func FuzzForms(f *testing.F) {
 	for _, s := range []string{"AKIA:secret", "AKIA:secret:token", `{"access_key_id":"a","secret_access_key":"b"}`, "metadata",
-		`{"client_email":"a@b","private_key":"-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----"}`} {
+		`{"client_email":"a@b","private_key":"AA=="}`} {
 		f.Add(s)
 	}
 	f.Add(account(f, func(map[string]string) {}))

@@ -174,6 +174,9 @@ func TestAnyDialectMeetsAny(t *testing.T) {
 		w.Route(tenant, p.dialect, "provider-model", s.URL+"/v1", providerSecret, func(c *configv1.Credential, _ *configv1.Model) {
 			c.Dialect = p.dialect
 			switch p.dialect {
+			case providerkind.OpenAIChat:
+				// OpenAI itself would take Responses as they are.
+				c.Provider = providerkind.Custom
 			case providerkind.Anthropic:
 				c.Provider, c.AuthStyle, c.AuthHeader = "anthropic", configv1.AuthStyle_AUTH_STYLE_HEADER, "x-api-key"
 			case providerkind.Gemini:
@@ -207,7 +210,9 @@ func TestAnyDialectMeetsAny(t *testing.T) {
 // TestWhatCannotBeTranslatedCallsNobody: the caller's mistake is no attempt and
 // no failure of the provider.
 func TestWhatCannotBeTranslatedCallsNobody(t *testing.T) {
-	g, key := behind(t, func(http.ResponseWriter, *http.Request) { t.Error("the provider was called") })
+	up := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the provider was called") }))
+	t.Cleanup(up.Close)
+	g, key := behindURL(t, up.URL+"/v1", func(c *configv1.Credential, _ *configv1.Model) { c.Provider = providerkind.Custom })
 	for n, c := range []struct{ path, body, code string }{
 		{"/v1/messages", `{"model":"fast","max_tokens":"many","messages":[{"role":"user","content":"Hi"}]}`, "wrong_type"},
 		{"/v1/messages", `{"model":"fast","max_tokens":9,"messages":[{"role":"user","content":7}]}`, "wrong_type"},

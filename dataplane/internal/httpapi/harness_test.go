@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/dataplane/internal/googletoken"
 	"github.com/tollgate/tollgate/dataplane/internal/httpapi"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/metrics"
@@ -151,7 +152,8 @@ func start(t testing.TB, w *testconfig.World, change func(*httpapi.Config)) *gat
 	}
 	log := slog.New(slog.NewJSONHandler(g.logs, nil))
 	client := provider.New(provider.Config{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	g.pipeline = pipeline.New(pipeline.Deps{Logger: log, Config: g.config, Meter: g.ledger, Client: client, Metrics: m})
+	g.pipeline = pipeline.New(pipeline.Deps{Logger: log, Config: g.config, Meter: g.ledger, Client: client, Metrics: m,
+		Tokens: googletoken.New(googletoken.Config{Client: client})})
 	cfg := httpapi.Config{
 		Logger: log, Pipeline: g.pipeline, Ready: g.config.Loaded, Revision: g.config.Revision,
 		Metrics: reg.Handler(), DrainTime: 5 * time.Second,

@@ -113,7 +113,13 @@ func (x *exchange) route() error {
 		return fault.Newf(fault.ModelNotFound, "No route is named %q.", shown).WithParam("model")
 	}
 	x.rt, x.target = rt, &rt.Targets[0]
-	x.to = wireOf(x.target.Dialect)
+	// Who speaks what the provider speaks is passed on. One comparison for
+	// most, a look at a short list where a provider speaks several dialects.
+	if x.from != nil && x.target.Speaks(x.from.name) {
+		x.to = x.from
+	} else {
+		x.to = wireOf(x.target.Dialect)
+	}
 	x.req.Facts.Route = rt.Name
 	if !x.mayCall(rt.Name) {
 		return fault.New(fault.ModelNotAllowed, "", nil).WithParam("model")

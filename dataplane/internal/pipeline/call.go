@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
@@ -68,8 +69,8 @@ func (x *exchange) send(body [][]byte) error {
 	}
 	x.call = provider.Call{
 		Endpoint:    endpoint,
-		Path:        x.to.path(t.ProviderModel, x.streamed),
-		Headers:     x.to.headers(x),
+		Path:        x.path(),
+		Headers:     x.to.headers(x) + t.Headers,
 		Traceparent: x.req.Traceparent,
 		Body:        body,
 		Stream:      x.streamed,
@@ -78,12 +79,8 @@ func (x *exchange) send(body [][]byte) error {
 		Idle:        time.Duration(t.IdleTimeoutMs) * time.Millisecond,
 		Cancel:      &x.req.Cancel,
 	}
-	switch t.AuthStyle {
-	case configv1.AuthStyle_AUTH_STYLE_NONE:
-	case configv1.AuthStyle_AUTH_STYLE_HEADER:
-		x.call.AuthName, x.call.Secret = t.AuthHeader, t.Secret.Reveal()
-	default:
-		x.call.AuthName, x.call.AuthScheme, x.call.Secret = "Authorization", "Bearer ", t.Secret.Reveal()
+	if err := x.authorize(); err != nil {
+		return err
 	}
 	if err := x.p.Client.Do(&x.call, &x.response); err != nil {
 		return err
@@ -92,14 +89,51 @@ func (x *exchange) send(body [][]byte) error {
 	return nil
 }
 
+// path is where the chat of this request is at its provider.
+func (x *exchange) path() string {
+	call := tenantconfig.ChatCall
+	if x.streamed {
+		call = tenantconfig.StreamCall
+	}
+	t := x.target
+	return t.Path(x.to.name, call, x.to.path(t.Way.Model, x.streamed))
+}
+
+// authorize puts the secret where the provider wants it. A token that is
+// fetched costs a look at a map, and a wait only when there is none yet.
+func (x *exchange) authorize() error {
+	t := x.target
+	switch t.AuthStyle {
+	case configv1.AuthStyle_AUTH_STYLE_NONE:
+	case configv1.AuthStyle_AUTH_STYLE_HEADER:
+		x.call.AuthName, x.call.Secret = t.AuthHeader, t.Secret.Reveal()
+	case configv1.AuthStyle_AUTH_STYLE_GOOGLE:
+		token, err := x.p.Tokens.Token(&x.req.Cancel, x.config.ID, t.CredentialID, t.Secret.Reveal(), t.BaseURL)
+		if err != nil {
+			return err
+		}
+		x.call.AuthName, x.call.AuthScheme, x.call.Secret = "Authorization", "Bearer ", token
+	default:
+		x.call.AuthName, x.call.AuthScheme, x.call.Secret = "Authorization", "Bearer ", t.Secret.Reveal()
+	}
+	return nil
+}
+
 // outgoing is the body for the provider: the caller's own with a few edits, or
 // a translation.
 func (x *exchange) outgoing() ([][]byte, error) {
+	var pieces [][]byte
+	var err error
 	if x.from != x.to {
-		return x.translate()
+		pieces, err = x.translate()
+	} else {
+		x.quoted = canon.AppendQuoted(x.quoted, x.target.ProviderModel)
+		pieces = x.peek.Pieces(x.pieces[:0], x.quoted)
 	}
-	x.quoted = canon.AppendQuoted(x.quoted, x.target.ProviderModel)
-	return x.peek.Pieces(x.pieces[:0], x.quoted), nil
+	if v := x.target.BodyVersion(x.to.name); v != "" && err == nil {
+		pieces = append(x.pieces[:0], anthropic.AppendHosted(nil, bytes.Join(pieces, nil), v))
+	}
+	return pieces, err
 }
 
 // receive looks at the head of the answer and takes in the body.
@@ -128,7 +162,10 @@ func (x *exchange) refused(status int) error {
 	if err != nil {
 		body = nil
 	}
-	f := x.to.format.ReadRefusal(status, body, x.target.Secret.Reveal())
+	if status == 401 && x.target.AuthStyle == configv1.AuthStyle_AUTH_STYLE_GOOGLE {
+		x.p.Tokens.Forget(x.config.ID, x.target.CredentialID)
+	}
+	f := x.to.format.ReadRefusal(status, body, x.call.Secret)
 	if f.HTTPStatus() == 429 || f.HTTPStatus() == 503 {
 		x.req.Facts.RetryAfter, x.req.Facts.RetryAfterMS = x.answer.RetryAfter()
 	}

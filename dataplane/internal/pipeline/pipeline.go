@@ -52,12 +52,23 @@ type Meter interface {
 	Record(ev *usagev1.Event) error
 }
 
+// Tokens are access tokens of credentials whose secret is not itself what is
+// sent.
+type Tokens interface {
+	// Token gives the one of a credential, whose secret may have changed. It
+	// waits for a new one until cancel ends. The token is for baseURL.
+	Token(cancel *provider.Cancel, tenantID, credentialID, secret, baseURL string) (string, error)
+	// Forget drops one that a provider has refused.
+	Forget(tenantID, credentialID string)
+}
+
 // Deps are what a pipeline works with.
 type Deps struct {
 	Logger  *slog.Logger
 	Config  Config
 	Meter   Meter
 	Client  *provider.Client
+	Tokens  Tokens
 	Metrics *metrics.Metrics
 	// Now is the clock; nil means the system's.
 	Now func() time.Time

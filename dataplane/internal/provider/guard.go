@@ -86,3 +86,25 @@ func isTimeout(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
 }
+
+// Dial makes a connection for another client than this one, under the same
+// rules; secure ones have TLS on them. With ownOnly it reaches the allowed
+// networks and no others.
+func (c *Client) Dial(ctx context.Context, address string, secure, ownOnly bool) (net.Conn, error) {
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
+	e, err := parseEndpoint(endpointKey{baseURL: scheme + address})
+	if err != nil {
+		return nil, fault.New(fault.TargetBlocked, "", fmt.Errorf("dial %s: %w", address, err))
+	}
+	if ownOnly {
+		e.secure = false
+	}
+	nc, err := c.dial(ctx, e)
+	if err == nil && secure {
+		nc, err = c.handshake(ctx, e, nc)
+	}
+	return nc, err
+}

@@ -32,7 +32,7 @@ func newCatalog(entries map[string]catalogEntry) *catalog {
 			Targets: []Target{{
 				ModelID: id, Provider: e.model.GetProvider(), ProviderModel: name,
 				Kind: kindOf(e.model.GetProvider()), Dialect: canon.OpenAIChat,
-				AuthStyle:  configv1.AuthStyle_AUTH_STYLE_NONE,
+				AuthStyle: configv1.AuthStyle_AUTH_STYLE_NONE, Way: Way{plain: true, Model: name},
 				CostPrices: e.model.GetCostPrices(), SellPrices: e.model.GetSellPrices(),
 				UnknownPrice: configv1.UnknownPrice_UNKNOWN_PRICE_BLOCK,
 			}},
@@ -175,6 +175,7 @@ func (k *compiler) target(modelID string) Target {
 	}
 	t.AuthStyle, t.AuthHeader = cred.GetAuthStyle(), cred.GetAuthHeader()
 	t.APIVersion, t.Region = cred.GetApiVersion(), cred.GetRegion()
+	t.setWay()
 	t.ConnectTimeoutMs, t.FirstByteTimeoutMs, t.IdleTimeoutMs = cred.GetConnectTimeoutMs(), cred.GetFirstByteTimeoutMs(), cred.GetIdleTimeoutMs()
 	if cred.opened.err != nil {
 		t.Fault = fault.New(fault.CredentialUnusable, "", cred.opened.err)

@@ -105,7 +105,9 @@ type Target struct {
 	// Kind is what is known of the provider; never nil without a Fault.
 	Kind *providerkind.Kind
 	// Dialect is the wire format that the endpoint speaks.
-	Dialect       canon.Dialect
+	Dialect canon.Dialect
+	// Way is where its calls are.
+	Way
 	ProviderModel string
 	CredentialID  string
 	BaseURL       string
