@@ -15,6 +15,7 @@ import (
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/bedrock"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
@@ -26,7 +27,7 @@ import (
 // recorded is traffic of real providers, kept beside the repository.
 const recorded = "../../../../shared/data/providers"
 
-var formats = []dialect.Format{openai.Format{}, anthropic.Format{}, gemini.Format{}, responses.Format{}}
+var formats = []dialect.Format{openai.Format{}, anthropic.Format{}, gemini.Format{}, responses.Format{}, bedrock.Format{}}
 
 func formatOf(d canon.Dialect) dialect.Format {
 	for _, f := range formats {
@@ -67,6 +68,10 @@ func recordings(t *testing.T) []recording {
 				if line = bytes.TrimSpace(line); len(line) > 0 {
 					r.payloads = append(r.payloads, line)
 				}
+			}
+		case strings.HasSuffix(path, ".bin"):
+			if r.payloads, err = unframed(body); err != nil {
+				return nil // what is broken is tried with the dialect
 			}
 		case !strings.HasSuffix(path, ".json") || strings.Contains(path, "/requests/"):
 			return nil
@@ -118,6 +123,8 @@ func dialectOf(r *recording) canon.Dialect {
 		return canon.Gemini
 	case has("object", `"response"`), has("type", `"response.`):
 		return canon.Responses
+	case has("output", "{") && has("stopReason", `"`), has("messageStart", "{"), has("contentBlockStart", "{"), has("contentBlockDelta", "{"):
+		return canon.Bedrock
 	}
 	return ""
 }
@@ -182,7 +189,8 @@ func essences(a *canon.Answer, only int) []essence {
 
 // oneChoice are the dialects whose answers hold a single choice.
 func oneChoice(f dialect.Format) int {
-	if f.Name() == canon.Anthropic || f.Name() == canon.Responses {
+	switch f.Name() {
+	case canon.Anthropic, canon.Responses, canon.Bedrock:
 		return 1
 	}
 	return 0
@@ -264,16 +272,9 @@ func streamThrough(f dialect.Format, events []canon.Event) (*canon.Fold, []canon
 	for i := range events {
 		b = w.Append(b, &events[i])
 	}
-	var payloads [][]byte
-	var s sse.Splitter
-	err := s.Feed(b, func(ev []byte) error {
-		if _, data, ok := sse.Parse(ev); ok && string(data) != "[DONE]" {
-			payloads = append(payloads, bytes.Clone(data))
-		}
-		return nil
-	})
-	if err != nil || len(bytes.TrimSpace(s.Rest())) > 0 {
-		return nil, nil, fmt.Errorf("not a stream of events: %v, rest %q", err, s.Rest())
+	payloads, err := payloadsOf(f, b)
+	if err != nil {
+		return nil, nil, err
 	}
 	whole, again, err := fold(f, payloads)
 	if err != nil {
