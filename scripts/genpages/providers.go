@@ -41,8 +41,11 @@ var quirkTexts = map[string]string{
 // dialectTexts name the dialects for people, with the page about each.
 var dialectTexts = map[string]string{
 	providerkind.OpenAIChat: "[OpenAI chat completions](../dialects.md#openai-chat-completions)",
+	providerkind.Responses:  "[OpenAI Responses](../dialects.md#openai-responses)",
 	providerkind.Anthropic:  "[Anthropic messages](../dialects.md#anthropic-messages)",
 	providerkind.Gemini:     "[Gemini generateContent](../dialects.md#gemini)",
+	providerkind.Bedrock:    "[Bedrock Converse](../dialects.md#bedrock-converse)",
+	providerkind.Cohere:     "[Cohere chat](../dialects.md#cohere-chat)",
 }
 
 // renderProviders gives the page of each provider and their index.
@@ -59,7 +62,9 @@ func renderProviders() (map[string]string, error) {
 		}
 		pages[k.Name+".md"] = page
 		address := "`" + k.BaseURL + "`"
-		if k.BaseURL == "" {
+		if k.Regional != "" {
+			address = "`" + k.Regional + "`"
+		} else if k.BaseURL == "" {
 			address = "yours, such as `" + k.Example + "`"
 		}
 		fmt.Fprintf(&index, "| [`%s`](%s.md) | %s | %s | %s |\n", k.Name, k.Name, k.Label, dialectTexts[k.Dialect], address)
@@ -71,20 +76,7 @@ func renderProviders() (map[string]string, error) {
 func renderProvider(k *providerkind.Kind) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\nName in credentials: `%s`. Speaks %s.\n\n", k.Label, k.Name, dialectTexts[k.Dialect])
-	switch {
-	case k.BaseURL != "":
-		fmt.Fprintf(&b, "Address: `%s`; another one can be given as `base_url`.\n\n", k.BaseURL)
-	default:
-		fmt.Fprintf(&b, "It has no address of its own: give `base_url` up to and including the version, such as `%s`.\n\n", k.Example)
-	}
-	switch {
-	case k.Auth.None:
-		b.WriteString("No secret is needed. For a server behind a proxy that wants one, choose how it is sent.\n\n")
-	case k.Auth.Header != "":
-		fmt.Fprintf(&b, "The secret is sent in the header `%s`.\n\n", k.Auth.Header)
-	default:
-		b.WriteString("The secret is sent as `Authorization: Bearer`.\n\n")
-	}
+	b.WriteString(alsoText(k) + familiesText(k) + addressText(k) + versionText(k) + authText(k.Auth))
 	if k.Local {
 		b.WriteString("It runs on your own machines: the operator must allow its network with `TOLLGATE_ALLOWED_NETWORKS`, since private addresses are closed to tenants.\n\n")
 	}
@@ -114,10 +106,102 @@ func setup(k *providerkind.Kind) string {
 	if k.BaseURL == "" {
 		s += fmt.Sprintf(`, "base_url": "%s"`, k.Example)
 	}
+	if k.Regional != "" {
+		s = fmt.Sprintf(`{"name": "%s", "provider": "%s", "region": "us-east-1"`, k.Label, k.Name)
+		if k.Auth.Google {
+			s = fmt.Sprintf(`{"name": "%s", "provider": "%s", "region": "us-central1"`, k.Label, k.Name)
+		}
+	}
 	if !k.Auth.None {
 		s += `, "secret": "…"`
 	}
 	return s + "}"
+}
+
+func alsoText(k *providerkind.Kind) string {
+	if len(k.Also) == 0 {
+		return ""
+	}
+	return "It also speaks " + dialectList(k.Also) + ": callers of these are passed on as they are, and nothing of their calls is lost. " +
+		"A server that calls itself by this name but knows " + dialectTexts[k.Dialect] + " alone is `custom`.\n\n"
+}
+
+func dialectList(names []string) string {
+	texts := make([]string, 0, len(names))
+	for _, n := range names {
+		texts = append(texts, dialectTexts[n])
+	}
+	return strings.Join(texts, " and ")
+}
+
+func familiesText(k *providerkind.Kind) string {
+	if len(k.Families) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("What a model speaks goes by its name; the first row that fits counts:\n\n| models | speak | called at |\n|---|---|---|\n")
+	for _, f := range k.Families {
+		place := f.Place
+		if place == nil {
+			place = k.PlaceOf(f.Dialects[0])
+		}
+		at := "the usual path"
+		switch {
+		case place != nil && place.Chat != "":
+			at = "`" + place.Chat + "`"
+		case place != nil:
+			at = "`" + place.Prefix + "/…`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(f.Models, "`, `"), dialectList(f.Dialects), at)
+	}
+	fmt.Fprintf(&b, "| others | %s | ", dialectTexts[k.Dialect])
+	if place := k.PlaceOf(k.Dialect); place != nil {
+		b.WriteString("`" + place.Prefix + "/…` |\n\n")
+	} else {
+		b.WriteString("the usual path |\n\n")
+	}
+	return b.String()
+}
+
+func addressText(k *providerkind.Kind) string {
+	switch {
+	case k.Regional != "":
+		text := fmt.Sprintf("Address: `%s`, made of the `region` of the credential", k.Regional)
+		if strings.Contains(k.Regional, "{project}") {
+			text += " and of the project that the secret names"
+		}
+		return text + "; another one can be given as `base_url`.\n\n"
+	case k.BaseURL != "":
+		return fmt.Sprintf("Address: `%s`; another one can be given as `base_url`.\n\n", k.BaseURL)
+	}
+	return fmt.Sprintf("It has no address of its own: give `base_url` up to and including the version, such as `%s`.\n\n", k.Example)
+}
+
+func versionText(k *providerkind.Kind) string {
+	switch v := k.Versioned; {
+	case v != nil:
+		return fmt.Sprintf("Without `api_version`, and with one that is no date, such as `preview`, calls go to `%s`. "+
+			"With a date, such as `%s`, they go to `%s`, and the name of the model is that of the deployment. The version is sent as `?%s=`.\n\n", v.Plain, k.APIVersion, v.Deployment, v.Query)
+	case k.VersionHeader != "":
+		return fmt.Sprintf("The version of the API is sent in the header `%s`: the `api_version` of the credential, or `%s`.\n\n", k.VersionHeader, k.APIVersion)
+	}
+	return ""
+}
+
+func authText(a providerkind.Auth) string {
+	switch {
+	case a.None:
+		return "No secret is needed. For a server behind a proxy that wants one, choose how it is sent.\n\n"
+	case a.AWS:
+		return "Requests are signed (AWS Signature Version 4) for the `region`. The secret is `ACCESS_KEY_ID:SECRET_ACCESS_KEY`, with `:SESSION_TOKEN` behind it for temporary keys, or JSON as AWS gives it. " +
+			"For an API key of the provider's own, choose the auth style `bearer`.\n\n"
+	case a.Google:
+		return "The secret is the JSON key of a service account. Tollgate signs in with it, and keeps and renews the access token. " +
+			"The word `metadata` in its place stands for the identity of the machine that the data plane runs on, where the operator allows that with `TOLLGATE_MACHINE_IDENTITY`.\n\n"
+	case a.Header != "":
+		return fmt.Sprintf("The secret is sent in the header `%s`.\n\n", a.Header)
+	}
+	return "The secret is sent as `Authorization: Bearer`.\n\n"
 }
 
 // quirksOf lists the texts of the quirks that are set, in the order of the
