@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/parameters"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -93,11 +94,26 @@ func (k *compiler) compile() *Compiled {
 			k.models[r.id] = m
 		case configv1.Kind_KIND_ROUTE:
 			routes = append(routes, i)
+		case configv1.Kind_KIND_PROJECT:
+			c.addProject(r)
 		}
 	}
 	k.addRoutes(c, routes)
 	k.at = -1
 	return c
+}
+
+func (c *Compiled) addProject(r *resource) {
+	var m configv1.Project
+	mustParse(r, &m)
+	rules := parameters.Compile(m.GetParameterRules())
+	if rules == nil {
+		return
+	}
+	if c.projects == nil {
+		c.projects = map[string]*parameters.Rules{}
+	}
+	c.projects[strings.Clone(r.id)] = rules
 }
 
 // mustParse parses what configcheck has parsed before.
@@ -132,7 +148,8 @@ func (k *compiler) addRoutes(c *Compiled, routes []int) {
 		}
 		newest[m.GetName()] = r.revision
 		route := &Route{Name: m.GetName(), ID: m.GetId(), CommittedAtUnix: r.committed / 1e9,
-			RefuseLoss: m.GetOnLoss() == configv1.OnLoss_ON_LOSS_REFUSE, Targets: make([]Target, len(m.GetTargets()))}
+			RefuseLoss: m.GetOnLoss() == configv1.OnLoss_ON_LOSS_REFUSE, Targets: make([]Target, len(m.GetTargets())),
+			Rules: parameters.Compile(m.GetParameterRules())}
 		for j, t := range m.GetTargets() {
 			route.Targets[j] = k.target(t.GetModelId())
 		}
@@ -182,5 +199,6 @@ func (k *compiler) target(modelID string) Target {
 		return t
 	}
 	t.Secret = cred.opened.secret
+	t.setSigner()
 	return t
 }

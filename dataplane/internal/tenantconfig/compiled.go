@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/parameters"
+	"github.com/tollgate/tollgate/dataplane/internal/sigv4"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -26,6 +28,8 @@ type Key struct {
 	// AllowedRoutes are the only routes the key may call; empty means all.
 	// Shared: not to be changed.
 	AllowedRoutes []string
+	// Rules about parameters; nil for most keys. Shared like the routes.
+	Rules *parameters.Rules
 }
 
 // Compiled is one tenant's config at one revision. It never changes; a request
@@ -39,6 +43,17 @@ type Compiled struct {
 	Revision uint64
 	routes   map[string]*Route
 	builtIn  map[string]*Route
+	// projects are those that have rules; nil when none has.
+	projects map[string]*parameters.Rules
+}
+
+// ProjectRules gives a project's rules about parameters; nil when it has none.
+// Tenants none of whose projects has rules pay one comparison.
+func (c *Compiled) ProjectRules(projectID string) *parameters.Rules {
+	if c.projects == nil {
+		return nil
+	}
+	return c.projects[projectID]
 }
 
 // Route finds what a caller's "model" names: the tenant's own routes first,
@@ -92,6 +107,8 @@ type Route struct {
 	// RefuseLoss says that a call is refused rather than stripped of what the
 	// target's dialect cannot express.
 	RefuseLoss bool
+	// Rules about parameters; nil for most routes.
+	Rules *parameters.Rules
 }
 
 // Target is one thing to call, with all that the call needs.
@@ -117,6 +134,9 @@ type Target struct {
 	// requests are signed for.
 	APIVersion, Region string
 	Secret             Secret
+	// Signer signs the calls of credentials that are access keys; nil for all
+	// others.
+	Signer *sigv4.Signer
 	// Limits in milliseconds; 0 means the data plane's default.
 	ConnectTimeoutMs   uint32
 	FirstByteTimeoutMs uint32

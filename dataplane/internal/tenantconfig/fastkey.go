@@ -168,9 +168,9 @@ func (s *state) scanKey(e *rawEnvelope, tenant uint32, dst []keyEntry) (entries 
 	if !okID || !okProject {
 		return dst, false
 	}
-	entry.allow = s.allow.intern(k.routes) << 1
+	entry.limits = s.limits.intern(k.routes, nil) << 1
 	if k.revoked {
-		entry.allow |= 1
+		entry.limits |= 1
 	}
 	copy(entry.hash[:], k.secret)
 	dst = append(dst, entry)

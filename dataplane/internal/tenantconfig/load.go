@@ -324,9 +324,10 @@ func (s *state) envelope(r *statusv1.Refusal) *configv1.Envelope {
 
 // keyEnvelope writes a key as it came, from its compact form.
 func (s *state) keyEnvelope(e *keyEntry) *configv1.Envelope {
+	limits := s.limits.get(e.limits >> 1)
 	k := &configv1.ApiKey{
 		Id: string(id.Format(nil, id.APIKey, e.id)), ProjectId: string(id.Format(nil, id.Project, e.project)),
-		ExpiresAtUnix: int64(e.expires), Revoked: e.revoked(), AllowedRoutes: s.allow.get(e.allow >> 1),
+		ExpiresAtUnix: int64(e.expires), Revoked: e.revoked(), AllowedRoutes: limits.routes, ParameterRules: limits.source,
 	}
 	for _, h := range s.keys.ofID(e.id) {
 		if h.previousUntil == 0 {

@@ -3,10 +3,12 @@ package tenantconfig
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"github.com/tollgate/tollgate/dataplane/internal/parameters"
 	"github.com/tollgate/tollgate/proto/id"
 	"github.com/tollgate/tollgate/proto/seal"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -22,7 +24,7 @@ type state struct {
 	report func(*statusv1.Refusal)
 
 	keys    keyTable
-	allow   allowLists
+	limits  keyLimits
 	catalog atomic.Pointer[catalog]
 	// entries of the catalogue, for the writer.
 	entries map[string]catalogEntry
@@ -92,10 +94,11 @@ func (s *state) lookup(hash *[32]byte) (Key, bool) {
 	buf = id.Format(buf, id.APIKey, e.id)
 	n := len(buf)
 	both := string(id.Format(buf, id.Project, e.project))
+	limits := s.limits.get(e.limits >> 1)
 	return Key{
 		ID: both[:n], ProjectID: both[n:], Tenant: t,
 		ExpiresAtUnix: int64(e.expires), PreviousValidUntilUnix: int64(e.previousUntil),
-		Revoked: e.revoked(), AllowedRoutes: s.allow.get(e.allow >> 1),
+		Revoked: e.revoked(), AllowedRoutes: limits.routes, Rules: limits.rules,
 	}, true
 }
 
@@ -142,53 +145,76 @@ func refusalOf(tenantID string, r *resource, path, message string) *statusv1.Ref
 	return &statusv1.Refusal{TenantId: tenantID, Kind: r.kind, Id: strings.Clone(r.id), Revision: r.revision, Path: path, Message: message}
 }
 
-// allowLists holds each distinct list of allowed routes once. Lists are never
-// removed while the state lives, so an index read from the table stays good.
-type allowLists struct {
-	mu    sync.Mutex
-	index map[string]uint32
-	lists atomic.Pointer[[][]string]
+// limits are what a key may do: the routes it may call and its rules about
+// parameters.
+type limits struct {
+	routes []string
+	rules  *parameters.Rules
+	// source is what rules were compiled from.
+	source []*configv1.ParameterRule
 }
 
-// intern gives the index of a list; 0 is the empty one.
-func (a *allowLists) intern(names []string) uint32 {
-	if len(names) == 0 {
+// keyLimits holds each distinct set of limits once, so that a key costs an
+// index: most have none, and thousands made alike share theirs. Sets are never
+// removed while the state lives, so an index read from the table stays good.
+type keyLimits struct {
+	mu    sync.Mutex
+	index map[string]uint32
+	lists atomic.Pointer[[]limits]
+}
+
+// intern gives the index of a set of limits; 0 is the one without any.
+func (l *keyLimits) intern(routes []string, rules []*configv1.ParameterRule) uint32 {
+	if len(routes) == 0 && len(rules) == 0 {
 		return 0
 	}
-	key := strings.Join(names, "\x00")
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if i, ok := a.index[key]; ok {
+	key := strings.Join(routes, "\x00")
+	if len(rules) > 0 {
+		// Its serialised form tells rules apart; no route's name holds this byte.
+		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(&configv1.Project{ParameterRules: rules})
+		if err != nil {
+			panic("checked rules do not serialise")
+		}
+		key += "\x01" + string(b)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i, ok := l.index[key]; ok {
 		return i
 	}
-	var lists [][]string
-	if p := a.lists.Load(); p != nil {
+	var lists []limits
+	if p := l.lists.Load(); p != nil {
 		lists = *p
 	} else {
-		a.index, lists = map[string]uint32{}, [][]string{nil}
+		l.index, lists = map[string]uint32{}, []limits{{}}
 	}
 	i := uint32(len(lists))
-	lists = append(lists, strings.Split(key, "\x00"))
-	a.lists.Store(&lists)
-	a.index[key] = i
+	names := slices.Clone(routes)
+	for i := range names {
+		// Names may lie in a snapshot's buffer, which would stay with them.
+		names[i] = strings.Clone(names[i])
+	}
+	lists = append(lists, limits{names, parameters.Compile(rules), rules})
+	l.lists.Store(&lists)
+	l.index[key] = i
 	return i
 }
 
-func (a *allowLists) get(i uint32) []string {
+func (l *keyLimits) get(i uint32) limits {
 	if i == 0 {
-		return nil
+		return limits{}
 	}
-	return (*a.lists.Load())[i]
+	return (*l.lists.Load())[i]
 }
 
 // compactKey makes the table entries of a key: one, or two in rotation.
 func (s *state) compactKey(k *configv1.ApiKey, tenant uint32, revision uint64) []keyEntry {
-	e := keyEntry{revision: revision, tenant: tenant, expires: clampUnix(k.GetExpiresAtUnix()), allow: s.allow.intern(k.GetAllowedRoutes()) << 1}
+	e := keyEntry{revision: revision, tenant: tenant, expires: clampUnix(k.GetExpiresAtUnix()), limits: s.limits.intern(k.GetAllowedRoutes(), k.GetParameterRules()) << 1}
 	e.id, _ = id.Bits(id.APIKey, k.GetId())
 	e.project, _ = id.Bits(id.Project, k.GetProjectId())
 	copy(e.hash[:], k.GetSecretSha256())
 	if k.GetRevoked() {
-		e.allow |= 1
+		e.limits |= 1
 	}
 	entries := []keyEntry{e}
 	if until := k.GetPreviousValidUntilUnix(); until > 0 {

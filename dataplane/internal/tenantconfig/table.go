@@ -30,12 +30,12 @@ type keyEntry struct {
 	expires uint32
 	// previousUntil is not 0 when hash is the one before the last rotation.
 	previousUntil uint32
-	// allow is an index into allowLists shifted left by one; the lowest bit
-	// says revoked.
-	allow uint32
+	// limits is an index into keyLimits shifted left by one; the lowest bit says
+	// revoked.
+	limits uint32
 }
 
-func (e *keyEntry) revoked() bool { return e.allow&1 == 1 }
+func (e *keyEntry) revoked() bool { return e.limits&1 == 1 }
 
 // idRef leads from a key's id to one of its entries: 64 random bits of the id
 // and the first 64 bits of the hash. Only the writer reads it.
