@@ -1,0 +1,13 @@
+package responses
+
+import (
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
+)
+
+// ReadUsage reads a usage object that was found by itself.
+func ReadUsage(raw []byte, u *canon.Usage) {
+	var s jsonscan.Scanner
+	s.Reset(raw)
+	readUsage(&s, u)
+}
