@@ -41,6 +41,9 @@ type Response struct {
 	reusable bool
 	lastRead time.Time
 	idle     time.Duration
+	// sending and fields are of calls that carry.
+	sending *sending
+	fields  []Field
 }
 
 // Status is the HTTP status.
@@ -69,7 +72,7 @@ func (r *Response) begin() {
 	r.reusable = r.keepAlive
 	r.inChunks = r.chunked
 	switch {
-	case r.status == 204 || r.status == 304:
+	case r.status == 204 || r.status == 304 || r.call.Carry != nil && r.call.Carry.Method == "HEAD":
 		r.ended = true
 	case r.inChunks:
 	case r.length >= 0:
@@ -167,6 +170,9 @@ func (r *Response) Next() ([]byte, error) {
 func (r *Response) bodyFault(err error) error {
 	if cause := r.call.Cancel.Cause(); cause != nil {
 		return cause
+	}
+	if err := r.sending.failed(); err != nil {
+		return err
 	}
 	if _, ok := errors.AsType[*fault.Fault](err); ok {
 		return err
@@ -404,6 +410,9 @@ func (r *Response) Close() {
 	if r.conn == nil {
 		return
 	}
+	if r.sending != nil && !r.sending.stop(r.conn.nc) {
+		r.reusable = false
+	}
 	r.call.Cancel.bind(nil, time.Time{})
 	if r.ended && r.reusable && r.r == r.w && r.call.Cancel.Cause() == nil {
 		r.conn.endpoint.give(r.conn, idlePerEndpoint)
@@ -414,6 +423,9 @@ func (r *Response) Close() {
 }
 
 func (r *Response) fail() {
+	if r.sending != nil {
+		r.sending.stop(r.conn.nc)
+	}
 	r.call.Cancel.bind(nil, time.Time{})
 	r.conn.nc.Close()
 	r.release()
@@ -423,5 +435,5 @@ func (r *Response) release() {
 	r.buf.B = r.buf.B[:0]
 	r.client.cfg.Buffers.Put(r.buf)
 	r.client.cfg.Buffers.Put(r.whole)
-	r.conn, r.buf, r.whole, r.call = nil, nil, nil, nil
+	r.conn, r.buf, r.whole, r.call, r.sending = nil, nil, nil, nil, nil
 }

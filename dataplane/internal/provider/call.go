@@ -40,6 +40,9 @@ func (c *Client) Do(call *Call, resp *Response) error {
 	if err := call.Cancel.Cause(); err != nil {
 		return err
 	}
+	if call.Carry != nil && call.Carry.Source != nil {
+		return c.stream(call, resp)
+	}
 	if cn := call.Endpoint.take(time.Now()); cn != nil {
 		err := c.exchange(call, cn, resp)
 		if !errors.Is(err, errStale) {
@@ -113,7 +116,11 @@ func (c *Client) write(call *Call, nc net.Conn) error {
 	}
 	b := c.cfg.Buffers.Get(room)
 	defer func() { c.cfg.Buffers.Put(b) }()
-	b.B = appendHead(b.B, call, size)
+	if call.Carry != nil {
+		b.B = appendCarryHead(b.B, call, int64(size))
+	} else {
+		b.B = appendHead(b.B, call, size)
+	}
 	if size <= joinBelow {
 		for _, p := range call.Body {
 			b.B = append(b.B, p...)
@@ -144,9 +151,14 @@ func appendHead(b []byte, call *Call, size int) []byte {
 		b = append(b, call.Secret...)
 		b = append(b, "\r\n"...)
 	}
-	if call.Stream {
+	switch {
+	case call.Accept != "":
+		b = append(b, "Accept: "...)
+		b = append(b, call.Accept...)
+		b = append(b, "\r\n"...)
+	case call.Stream:
 		b = append(b, "Accept: text/event-stream\r\n"...)
-	} else {
+	default:
 		b = append(b, "Accept: application/json\r\n"...)
 	}
 	if call.Traceparent != "" && safeValue(call.Traceparent) {

@@ -88,6 +88,28 @@ func (c *Cancel) extend(until time.Time) error {
 	return c.conn.SetReadDeadline(until)
 }
 
+// await is extend for a call that may be over.
+func (c *Cancel) await(until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause == nil && c.conn != nil {
+		c.conn.SetReadDeadline(until)
+	}
+}
+
+// push moves the write deadline of a body that is sent in pieces.
+func (c *Cancel) push(until time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.cause != nil:
+		return c.cause
+	case c.conn == nil:
+		return net.ErrClosed
+	}
+	return c.conn.SetWriteDeadline(until)
+}
+
 // dialling sets what stops the dial.
 func (c *Cancel) dialling(stop func()) error {
 	c.mu.Lock()

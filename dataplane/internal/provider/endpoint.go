@@ -25,11 +25,14 @@ type Endpoint struct {
 	key      endpointKey
 	secure   bool
 	hostname string
+	host     string
 	port     uint16
 	// start is the request line up to the base path, end what follows the
 	// call's path: both are the same for every call.
 	start string
 	end   string
+	// bare is end without what says that JSON is sent.
+	bare string
 	// sessions is the tenant's own too.
 	sessions tls.ClientSessionCache
 
@@ -62,6 +65,8 @@ func (c *Client) Endpoint(tenantID, baseURL string) (*Endpoint, error) {
 	return e, nil
 }
 
+const contentType = "application/json"
+
 // parseEndpoint takes what the validator of both planes takes.
 func parseEndpoint(key endpointKey) (*Endpoint, error) {
 	if err := configcheck.CheckBaseURL(key.baseURL); err != nil {
@@ -71,7 +76,7 @@ func parseEndpoint(key endpointKey) (*Endpoint, error) {
 	if err != nil {
 		return nil, errors.New("is not a URL") // its own text may hold a password
 	}
-	e := &Endpoint{key: key, secure: u.Scheme == "https", hostname: u.Hostname(), port: 443}
+	e := &Endpoint{key: key, secure: u.Scheme == "https", hostname: u.Hostname(), host: u.Host, port: 443}
 	if e.secure {
 		e.sessions = tls.NewLRUClientSessionCache(8)
 	} else {
@@ -85,9 +90,19 @@ func parseEndpoint(key endpointKey) (*Endpoint, error) {
 		e.port = uint16(n)
 	}
 	e.start = "POST " + strings.TrimRight(u.EscapedPath(), "/")
-	e.end = " HTTP/1.1\r\nHost: " + u.Host + "\r\nUser-Agent: tollgate\r\nContent-Type: application/json\r\nAccept-Encoding: identity\r\n"
+	e.end = " HTTP/1.1\r\nHost: " + u.Host + "\r\nUser-Agent: tollgate\r\nContent-Type: " + contentType + "\r\nAccept-Encoding: identity\r\n"
+	e.bare = " HTTP/1.1\r\nHost: " + u.Host + "\r\nUser-Agent: tollgate\r\nAccept-Encoding: identity\r\n"
 	return e, nil
 }
+
+// Host is what the header of that name says, for signatures.
+func (e *Endpoint) Host() string { return e.host }
+
+// BasePath stands before the path of each call, escaped.
+func (e *Endpoint) BasePath() string { return strings.TrimPrefix(e.start, "POST ") }
+
+// ContentType is that of all bodies.
+func (e *Endpoint) ContentType() string { return contentType }
 
 // take gives the newest idle connection that is still open, nil when there is
 // none.

@@ -25,6 +25,8 @@ const (
 	Other Content = iota
 	JSON
 	EventStream
+	// AWSEventStream is the framing of package eventstream.
+	AWSEventStream
 )
 
 func garbage(format string, args ...any) error {
@@ -240,6 +242,8 @@ func contentOf(value []byte) Content {
 		return JSON
 	case fold(value, "text/event-stream"):
 		return EventStream
+	case fold(value, "application/vnd.amazon.eventstream"):
+		return AWSEventStream
 	}
 	return Other
 }
@@ -290,6 +294,9 @@ func (r *Response) readHead() error {
 			return garbage("protocol was switched")
 		}
 		if r.status >= 200 {
+			if r.call.Carry != nil {
+				r.keep(r.buf.B[r.r-n : r.r])
+			}
 			r.begin()
 			return nil
 		}

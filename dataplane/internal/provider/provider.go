@@ -134,8 +134,13 @@ type Call struct {
 	Traceparent string
 	// Body in pieces, written in order.
 	Body [][]byte
-	// Stream says that events are awaited: it only chooses buffer sizes.
+	// Carry is set when the body is sent as it arrives, or when method, headers
+	// and answer are not those of a call with JSON.
+	Carry *Carry
+	// Stream says that events are awaited: it chooses buffer sizes and, unless
+	// Accept says another, the content type to ask for.
 	Stream bool
+	Accept string
 	// Timeouts; 0 means the default.
 	Connect, FirstByte, Idle time.Duration
 	// BeforeWait is called in the body before each wait for the network: the
