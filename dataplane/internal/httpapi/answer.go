@@ -155,6 +155,7 @@ func (c *call) facts(h http.Header) {
 	if f.PriceUnknown {
 		c.set(h, "X-Tollgate-Warning", "price_unknown")
 	}
+	c.set(h, "X-Tollgate-Parameters", f.Parameters)
 	if len(f.Lost) > 0 {
 		c.set(h, "X-Tollgate-Dropped", dropped(f.Lost))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/peek"
+	"github.com/tollgate/tollgate/dataplane/internal/parameters"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -43,6 +44,8 @@ type exchange struct {
 
 	body []byte
 	peek peek.Request
+	// ruled is what rules did to the call.
+	ruled parameters.Outcome
 	// from is the caller's dialect, to the target's.
 	from, to  *wire
 	rt        *tenantconfig.Route
@@ -109,6 +112,7 @@ func (x *exchange) reset() {
 	x.fault, x.gone, x.begun = nil, false, false
 	x.key, x.config = tenantconfig.Key{}, nil
 	x.body, x.peek, x.from, x.to = nil, peek.Request{}, nil, nil
+	x.ruled = parameters.Outcome{}
 	x.translation.reset()
 	x.follow = nil
 	x.rt, x.target, x.suffix, x.costPrice, x.sellPrice, x.admission = nil, nil, "", nil, nil, nil

@@ -124,6 +124,9 @@ func steps() []step {
 		// Which provider and at what price: before admission too, because the
 		// spool's record must tell what an interrupted request costs.
 		{name: "route", run: (*exchange).route, only: bodies},
+		// What rules of route, project and key do to the call, before anything
+		// else reads its body.
+		{name: "parameters", run: (*exchange).parameters, only: calls},
 		// Counting a prompt's tokens calls nobody and costs nothing.
 		{name: "count", run: (*exchange).countPrompt, only: counts},
 		// From here on the request is on record: whatever happens now, even the

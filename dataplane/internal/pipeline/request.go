@@ -77,6 +77,8 @@ type Facts struct {
 	Revision  uint64
 	// Lost are the fields of the request that its provider was not told.
 	Lost []string
+	// Parameters says what rules did to the call's parameters.
+	Parameters string
 	// PriceUnknown warns that the call counts as free for want of a price.
 	PriceUnknown bool
 	Outcome      usagev1.Outcome
