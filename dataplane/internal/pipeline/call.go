@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
+	"github.com/tollgate/tollgate/dataplane/internal/sigv4"
 	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
 	"github.com/tollgate/tollgate/proto/fault"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -79,6 +81,9 @@ func (x *exchange) send(body [][]byte) error {
 		Idle:        time.Duration(t.IdleTimeoutMs) * time.Millisecond,
 		Cancel:      &x.req.Cancel,
 	}
+	if x.streamed && x.to.framed {
+		x.call.Accept = "application/vnd.amazon.eventstream"
+	}
 	if err := x.authorize(); err != nil {
 		return err
 	}
@@ -107,6 +112,8 @@ func (x *exchange) authorize() error {
 	case configv1.AuthStyle_AUTH_STYLE_NONE:
 	case configv1.AuthStyle_AUTH_STYLE_HEADER:
 		x.call.AuthName, x.call.Secret = t.AuthHeader, t.Secret.Reveal()
+	case configv1.AuthStyle_AUTH_STYLE_AWS:
+		x.sign()
 	case configv1.AuthStyle_AUTH_STYLE_GOOGLE:
 		token, err := x.p.Tokens.Token(&x.req.Cancel, x.config.ID, t.CredentialID, t.Secret.Reveal(), t.BaseURL)
 		if err != nil {
@@ -117,6 +124,17 @@ func (x *exchange) authorize() error {
 		x.call.AuthName, x.call.AuthScheme, x.call.Secret = "Authorization", "Bearer ", t.Secret.Reveal()
 	}
 	return nil
+}
+
+// sign adds the headers that sign the call; see sigv4.AppendHeaders for what it
+// costs.
+func (x *exchange) sign() {
+	e := x.call.Endpoint
+	path, query, _ := strings.Cut(x.call.Path, "?")
+	signed := x.target.Signer.AppendHeaders([]byte(x.call.Headers), &sigv4.Request{
+		Method: "POST", Host: e.Host(), Path: e.BasePath() + path, Query: query, ContentType: e.ContentType(), Body: x.call.Body,
+	}, time.Now())
+	x.call.Headers = string(signed)
 }
 
 // outgoing is the body for the provider: the caller's own with a few edits, or
@@ -149,6 +167,8 @@ func (x *exchange) receive() error {
 		return x.relay()
 	case content == provider.JSON:
 		return x.whole()
+	case content == provider.AWSEventStream && x.streamed && x.to.framed:
+		return x.relay()
 	default:
 		x.answered = false
 		return fault.New(fault.UpstreamGarbage, "", errors.New("content type is not what was asked for"))

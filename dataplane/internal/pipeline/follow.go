@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/bedrock"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/eventstream"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -13,10 +15,13 @@ import (
 // holds back its end until the request is settled. With a writer it also
 // translates; without one the caller gets the provider's bytes.
 type follower struct {
-	split  sse.Splitter
+	split sse.Splitter
+	// frames is set for streams in AWS's framing, which split does not see.
+	frames *eventstream.Splitter
 	reader canon.Reader
 	writer canon.Writer
 	custom customCalls
+	naming naming
 
 	usage     canon.Usage
 	text      *[]byte
@@ -48,11 +53,60 @@ func newFollower(r canon.Reader, w canon.Writer, text *[]byte) *follower {
 
 // feed takes what arrived and calls out with what the caller may have.
 func (f *follower) feed(p []byte, out func([]byte) error) error {
+	if f.frames != nil {
+		return errors.Join(f.unframe(p), f.pass(out))
+	}
 	err := f.split.Feed(p, f.event)
 	if errors.Is(err, sse.ErrTooLarge) {
 		err = fault.New(fault.UpstreamTooLarge, "", err)
 	}
 	return errors.Join(f.pass(out), err)
+}
+
+// unframe takes what arrived of AWS's framing.
+func (f *follower) unframe(p []byte) error {
+	err := f.frames.Feed(p, f.frame)
+	if _, told := errors.AsType[*fault.Fault](err); err == nil || told {
+		return err
+	}
+	if errors.Is(err, eventstream.ErrTooLarge) {
+		return fault.New(fault.UpstreamTooLarge, "", err)
+	}
+	return fault.New(fault.UpstreamGarbage, "", err)
+}
+
+// frame takes one message. The reader gets its name and payload as it gets
+// those of other events; an error that the API has no name for gets one.
+func (f *follower) frame(frame []byte) error {
+	if f.done {
+		return nil
+	}
+	m, err := eventstream.Parse(frame)
+	if err != nil {
+		return err
+	}
+	name, data := m.Name, m.Payload
+	switch {
+	case m.Kind == eventstream.Error:
+		name, data = []byte(bedrock.ErrorEvent), bedrock.AppendError(nil, m.Name, m.Text)
+	case m.Kind == eventstream.Exception && !bytes.HasSuffix(name, []byte("Exception")):
+		name = []byte(bedrock.ErrorEvent)
+	}
+	if err := f.reader.Read(name, data, f.seen); err != nil {
+		return err
+	}
+	if f.writer == nil {
+		return f.put(frame)
+	}
+	return nil
+}
+
+// rest is what came after the last whole event.
+func (f *follower) rest() []byte {
+	if f.frames != nil {
+		return f.frames.Rest()
+	}
+	return bytes.TrimSpace(f.split.Rest())
 }
 
 func (f *follower) pass(out func([]byte) error) error {
@@ -106,6 +160,9 @@ func (f *follower) see(ev *canon.Event) error {
 	if f.writer == nil {
 		return nil
 	}
+	if ev.Kind == canon.HeadEvent {
+		f.naming.name(&ev.ID, &ev.Model, &ev.Created)
+	}
 	if ev.Kind == canon.BeginEvent && ev.Part.Kind == canon.ToolCallPart && ev.Part.ID.Empty() {
 		ev.Part.ID = newCallID()
 	}
@@ -156,7 +213,7 @@ func (f *follower) end(out func([]byte) error) error {
 	if f.done {
 		return nil
 	}
-	if len(bytes.TrimSpace(f.split.Rest())) > 0 {
+	if len(f.rest()) > 0 {
 		return fault.New(fault.UpstreamReset, "", errors.New("the stream ended within an event"))
 	}
 	err := f.reader.End(f.seen)

@@ -5,11 +5,13 @@ import (
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/bedrock"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/peek"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/responses"
+	"github.com/tollgate/tollgate/dataplane/internal/sigv4"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/providerkind"
 )
@@ -28,6 +30,8 @@ type wire struct {
 	models func([]byte, []canon.Model) []byte
 	model  func([]byte, canon.Model) []byte
 	tokens func([]byte, int64) []byte
+	// framed says that its streams are in AWS's framing.
+	framed bool
 }
 
 func noHeaders(*exchange) string { return "" }
@@ -47,6 +51,9 @@ var wires = [...]wire{
 	{
 		name: canon.Gemini, format: gemini.Format{}, shape: &peek.Gemini, headers: noHeaders, path: geminiPath,
 		models: gemini.AppendModels, model: gemini.AppendModel, tokens: gemini.AppendTokenCount,
+	},
+	{
+		name: canon.Bedrock, format: bedrock.Format{}, headers: noHeaders, path: bedrockPath, framed: true,
 	},
 	{
 		name: canon.Responses, format: responses.Format{}, shape: &peek.Responses, headers: noHeaders,
@@ -83,6 +90,14 @@ func geminiPath(model string, stream bool) string {
 		return "/models/" + escapePath(model) + ":streamGenerateContent?alt=sse"
 	}
 	return "/models/" + escapePath(model) + ":generateContent"
+}
+
+// bedrockPath names a model, which may be an ARN, in one segment.
+func bedrockPath(model string, stream bool) string {
+	if stream {
+		return "/model/" + sigv4.Escape(model) + "/converse-stream"
+	}
+	return "/model/" + sigv4.Escape(model) + "/converse"
 }
 
 // escapePath writes a model's name into a path; config allows letters, digits

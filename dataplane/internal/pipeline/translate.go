@@ -5,6 +5,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/eventstream"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
@@ -45,6 +46,7 @@ func (x *exchange) translate() ([][]byte, error) {
 	if f := t.request.Unsupported(x.to.name); f != nil {
 		return nil, f
 	}
+	x.ruled.Set(&t.request)
 	t.request.NameCalls()
 	t.request.Stream = x.streamed
 	asked := t.request.IncludeUsage
@@ -83,6 +85,7 @@ func (x *exchange) readWhole(body []byte) ([]byte, error) {
 		return body, nil
 	}
 	t.answer.NameCalls(newCallID)
+	x.naming().name(&t.answer.ID, &t.answer.Model, &t.answer.Created)
 	t.answer.CustomCalls(t.custom)
 	return x.from.format.AppendAnswer(nil, &t.answer), nil
 }
@@ -103,6 +106,10 @@ func (x *exchange) watch() (feed func([]byte, func([]byte) error) error, end fun
 	}
 	x.follow = newFollower(x.to.format.NewReader(), w, &x.text)
 	x.follow.custom.names = x.translation.custom
+	x.follow.naming = x.naming()
+	if x.to.framed {
+		x.follow.frames = new(eventstream.Splitter)
+	}
 	return x.follow.feed, func() error { return x.follow.end(x.out) }
 }
 
