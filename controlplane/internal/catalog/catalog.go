@@ -21,9 +21,11 @@ type Entry struct {
 	Provider      string
 	ProviderModel string
 	Name          string
-	ContextWindow int
 	BuiltIn       bool
-	Prices        []Price
+	// Pinned keeps lists from changing its price.
+	Pinned bool
+	Facts
+	Prices []Price
 }
 
 // Model is a tenant's use of one provider model through one credential.
@@ -78,10 +80,15 @@ func (m *Model) Resource(now time.Time) (change.Resource, error) {
 
 // Resource is what data planes get.
 func (e *Entry) Resource(now time.Time) (change.Resource, error) {
+	var deprecated int64
+	if e.DeprecatedAt != nil {
+		deprecated = e.DeprecatedAt.Unix()
+	}
 	return change.NewResource("", configv1.Kind_KIND_CATALOG_MODEL, e.ID, &configv1.CatalogModel{
 		Id: e.ID, Provider: e.Provider, ProviderModel: e.ProviderModel,
 		CostPrices: toProto(CatalogCost(e.Prices), now), SellPrices: toProto(SellPrices(e.Prices), now),
-		BuiltIn: e.BuiltIn, ContextWindow: uint32(e.ContextWindow),
+		BuiltIn: e.BuiltIn, ContextWindow: uint32(e.ContextWindow), MaxOutputTokens: uint32(e.MaxOutputTokens),
+		Capabilities: e.Capabilities.proto(), DeprecatedAtUnix: deprecated, Label: e.Name,
 	})
 }
 
@@ -91,6 +98,10 @@ func (e *Entry) Resource(now time.Time) (change.Resource, error) {
 type Store interface {
 	CatalogEntries(ctx context.Context, provider, after string, limit int) ([]Entry, error)
 	CreateCatalogEntry(ctx context.Context, by change.Actor, e Entry, first *Price) (Entry, int64, error)
+	UpdateCatalogEntry(ctx context.Context, by change.Actor, catalogID string, patch EntryPatch) (Entry, int64, error)
+	// ImportCatalog locks the catalogue, asks what to write and writes it, all
+	// of it or nothing; nothing for a dry run.
+	ImportCatalog(ctx context.Context, by change.Actor, plan func([]Entry) (*Import, error)) (int64, error)
 	SeedCatalog(ctx context.Context, by change.Actor, list []Listing) (int, error)
 	// CreateOperatorPrice takes a price of a catalogue entry or of a tenant's model.
 	CreateOperatorPrice(ctx context.Context, by change.Actor, p Price) (Price, int64, error)

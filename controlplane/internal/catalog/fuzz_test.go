@@ -15,9 +15,9 @@ func FuzzPriceList(f *testing.F) {
 			return
 		}
 		for _, l := range list {
-			for _, a := range l.Rates.named() {
-				if a.nano < 0 || a.nano > maxListed {
-					t.Errorf("%s: %s is %s", l.Entry.ID, a.name, a.nano)
+			for _, a := range l.Rates.Amounts() {
+				if a.Nano < 0 || a.Nano > maxListed {
+					t.Errorf("%s: %s is %s", l.Entry.ID, a.Name, a.Nano)
 				}
 			}
 		}

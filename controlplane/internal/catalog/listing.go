@@ -145,6 +145,13 @@ func (l *Listing) NextPrice(have []Price, now time.Time) *Price {
 	return &Price{CatalogID: l.Entry.ID, Side: Cost, Origin: FromCatalog, EffectiveFrom: from, Rates: l.Rates, Source: l.Source, CreatedBy: "catalog"}
 }
 
+// Merge is the entry of the list with what only the store knows.
+func (l *Listing) Merge(have Entry) Entry {
+	e := l.Entry
+	e.Pinned, e.Facts, e.Prices = have.Pinned, e.Facts.or(have.Facts), have.Prices
+	return e
+}
+
 // Seed brings the catalogue of the store up to our own list.
 func (s *Service) Seed(ctx context.Context) (int, error) {
 	list, err := List()

@@ -7,7 +7,6 @@ import (
 
 	"github.com/tollgate/tollgate/proto/configcheck"
 	"github.com/tollgate/tollgate/proto/fault"
-	"github.com/tollgate/tollgate/proto/money"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
 
@@ -26,26 +25,10 @@ type Origin string
 // Origins of a price.
 const (
 	FromCatalog  Origin = "catalog"  // our list
+	FromImport   Origin = "import"   // a public list that the operator had read
 	FromOperator Origin = "operator" // who runs Tollgate
 	FromTenant   Origin = "tenant"   // who pays the provider
 )
-
-// Rates are nano-dollars per million tokens; a nil class falls back as
-// money.Cost says.
-type Rates struct {
-	Input, Output                                              money.Nano
-	CacheRead, CacheWrite, AudioInput, AudioOutput, ImageInput *money.Nano
-	// PerRequest is nano-dollars for each request, on top of tokens.
-	PerRequest money.Nano
-}
-
-// Equal compares amounts, not pointers.
-func (r Rates) Equal(o Rates) bool {
-	same := func(a, b *money.Nano) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
-	return r.Input == o.Input && r.Output == o.Output && r.PerRequest == o.PerRequest &&
-		same(r.CacheRead, o.CacheRead) && same(r.CacheWrite, o.CacheWrite) &&
-		same(r.AudioInput, o.AudioInput) && same(r.AudioOutput, o.AudioOutput) && same(r.ImageInput, o.ImageInput)
-}
 
 // Price is one dated price. It is never changed, only followed by newer ones,
 // because usage events name it. It belongs to a tenant's model or to a model
@@ -60,8 +43,10 @@ type Price struct {
 	EffectiveFrom time.Time
 	Rates         Rates
 	Source        string
-	CreatedBy     string
-	CreatedAt     time.Time
+	// List is the format of the list that it was imported from.
+	List      string
+	CreatedBy string
+	CreatedAt time.Time
 }
 
 // NewPrice is what a caller asks for.
@@ -80,10 +65,8 @@ const clockSlack = time.Minute
 // Validate checks the amounts and settles the moment. Prices never begin in
 // the past: what was charged stays charged.
 func (n *NewPrice) Validate(now time.Time) error {
-	for _, a := range n.Rates.named() {
-		if a.nano < 0 || a.nano > configcheck.MaxPrice {
-			return fault.Invalid(n.At+a.name, "is negative or more than a million dollars", "Send dollars per million tokens, for example 0.15.")
-		}
+	if err := n.Rates.check(n.At); err != nil {
+		return err
 	}
 	if n.EffectiveFrom.IsZero() {
 		n.EffectiveFrom = now
@@ -100,27 +83,6 @@ func (n *NewPrice) Validate(now time.Time) error {
 	// Data planes count in seconds.
 	n.EffectiveFrom = n.EffectiveFrom.UTC().Truncate(time.Second)
 	return nil
-}
-
-type amount struct {
-	name string
-	nano money.Nano
-}
-
-func (r Rates) named() []amount {
-	out := []amount{{"input", r.Input}, {"output", r.Output}, {"per_request", r.PerRequest}}
-	for _, o := range []struct {
-		name string
-		nano *money.Nano
-	}{
-		{"cache_read", r.CacheRead}, {"cache_write", r.CacheWrite}, {"audio_input", r.AudioInput},
-		{"audio_output", r.AudioOutput}, {"image_input", r.ImageInput},
-	} {
-		if o.nano != nil {
-			out = append(out, amount{o.name, *o.nano})
-		}
-	}
-	return out
 }
 
 // Timeline flattens layers of prices, strongest first, into one dated list,
@@ -180,9 +142,9 @@ func pick(prices []Price, side Side, origin Origin) []Price {
 }
 
 // CatalogCost is what the provider of a catalogue model charges, by time: what
-// the operator set wins over our list.
+// the operator set wins over what was imported, and that over our list.
 func CatalogCost(prices []Price) []Price {
-	return Timeline(pick(prices, Cost, FromOperator), pick(prices, Cost, FromCatalog))
+	return Timeline(pick(prices, Cost, FromOperator), pick(prices, Cost, FromImport), pick(prices, Cost, FromCatalog))
 }
 
 // SellPrices is what the operator set as the tenant's price, by time.
@@ -211,20 +173,10 @@ func ModelSell(own, shared []Price, now time.Time) []Price {
 
 func toProto(timeline []Price, now time.Time) []*configv1.Price {
 	var out []*configv1.Price
-	opt := func(n *money.Nano) *int64 {
-		if n == nil {
-			return nil
-		}
-		v := int64(*n)
-		return &v
-	}
 	for _, p := range trim(timeline, now) {
-		r := p.Rates
-		out = append(out, &configv1.Price{
-			Id: p.ID, EffectiveFromUnix: p.EffectiveFrom.Unix(), Input: int64(r.Input), Output: int64(r.Output),
-			CacheRead: opt(r.CacheRead), CacheWrite: opt(r.CacheWrite), AudioInput: opt(r.AudioInput),
-			AudioOutput: opt(r.AudioOutput), ImageInput: opt(r.ImageInput), PerRequest: int64(r.PerRequest),
-		})
+		one := p.Rates.Proto()
+		one.Id, one.EffectiveFromUnix = p.ID, p.EffectiveFrom.Unix()
+		out = append(out, one)
 	}
 	return out
 }

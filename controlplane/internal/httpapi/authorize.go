@@ -19,6 +19,8 @@ type rule struct {
 	roles []access.Role
 	// slow operations have a minute.
 	slow bool
+	// large operations take a body of many megabytes.
+	large bool
 }
 
 // rules is the table of rights: one row for each operation of the API. An
@@ -29,6 +31,7 @@ func rules() map[string]rule {
 		signedIn  = rule{signedIn: true}
 		operator  = rule{operator: true}
 		slow      = rule{operator: true, slow: true}
+		list      = rule{operator: true, slow: true, large: true}
 		member    = rule{roles: access.Roles()}
 		read      = rule{roles: []access.Role{access.Owner, access.Admin, access.Developer, access.Viewer}}
 		usage     = rule{roles: access.Roles()}
@@ -107,6 +110,8 @@ func rules() map[string]rule {
 		"getOverview":         operator,
 		"listDataPlanes":      operator,
 		"createCatalogModel":  operator,
+		"updateCatalogModel":  operator,
+		"importPrices":        list,
 		"createOperatorPrice": operator,
 		"listOperatorAudit":   operator,
 		"runDoctor":           slow,

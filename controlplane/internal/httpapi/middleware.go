@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	// maxBody bounds every request body.
-	maxBody = 1 << 20
+	// maxBody bounds request bodies, maxLargeBody those of operations that are
+	// sent whole lists.
+	maxBody      = 1 << 20
+	maxLargeBody = 16 << 20
 	// version dates the API; the OpenAPI document carries it as well.
 	version       = "2026-11-22"
 	versionHeader = "Tollgate-Version"
@@ -97,16 +99,19 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// limitBody cuts bodies that are too long, whatever their headers say.
-func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if r.ContentLength > maxBody {
-			return tooLarge()
-		}
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
-		return next(c)
+// limitBody cuts a body that is too long for its operation, whatever its
+// headers say.
+func limitBody(c echo.Context, op *operation) error {
+	limit := int64(maxBody)
+	if op.rule.large {
+		limit = maxLargeBody
 	}
+	r := c.Request()
+	if r.ContentLength > limit {
+		return tooLarge(limit)
+	}
+	r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+	return nil
 }
 
 // checkVersion refuses calls that were written for a version which this

@@ -76,36 +76,6 @@ func (s *Server) DeleteModel(ctx context.Context, r apiserver.DeleteModelRequest
 	return apiserver.DeleteModel200JSONResponse{Id: r.ModelId, ChangeId: some(changeID)}, nil
 }
 
-// ListCatalogModels lists the catalogue with the prices in force.
-func (s *Server) ListCatalogModels(ctx context.Context, r apiserver.ListCatalogModelsRequestObject) (apiserver.ListCatalogModelsResponseObject, error) {
-	after, limit, err := s.window(ctx, r.Params.Cursor, r.Params.Limit)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.Catalog.CatalogEntries(ctx, value(r.Params.Provider), after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, more, next := page(ctx, s, rows, limit, func(e catalog.Entry) []string { return []string{e.ID} })
-	data := convert(rows, func(e catalog.Entry) apiserver.CatalogModel { return s.entryJSON(e, 0) })
-	return apiserver.ListCatalogModels200JSONResponse{Data: data, HasMore: more, NextCursor: next}, nil
-}
-
-// CreateCatalogModel adds a model to the catalogue.
-func (s *Server) CreateCatalogModel(ctx context.Context, r apiserver.CreateCatalogModelRequestObject) (apiserver.CreateCatalogModelResponseObject, error) {
-	price, err := newPrice("body.price.", r.Body.Price)
-	if err != nil {
-		return nil, err
-	}
-	e, changeID, err := s.Catalog.CreateEntry(ctx, actor(ctx), catalog.Entry{
-		Provider: r.Body.Provider, ProviderModel: r.Body.ProviderModel, Name: value(r.Body.Name), ContextWindow: value(r.Body.ContextWindow),
-	}, price)
-	if err != nil {
-		return nil, err
-	}
-	return apiserver.CreateCatalogModel201JSONResponse(s.entryJSON(e, changeID)), nil
-}
-
 func (s *Server) modelJSON(m catalog.Model, changeID int64) apiserver.Model {
 	now := s.cfg.Now()
 	cost := m.CostAt(now)
@@ -113,14 +83,5 @@ func (s *Server) modelJSON(m catalog.Model, changeID int64) apiserver.Model {
 		Id: m.ID, CredentialId: m.CredentialID, Provider: m.Provider, ProviderModel: m.ProviderModel, CatalogId: some(m.CatalogID),
 		UnknownPrice: apiserver.UnknownPrice(m.UnknownPrice), Priced: cost != nil, CostPrice: pricePointer(cost),
 		SellPrice: pricePointer(m.SellAt(now)), Version: m.Version, CreatedAt: m.CreatedAt, ChangeId: some(changeID),
-	}
-}
-
-func (s *Server) entryJSON(e catalog.Entry, changeID int64) apiserver.CatalogModel {
-	now := s.cfg.Now()
-	return apiserver.CatalogModel{
-		Id: e.ID, Provider: e.Provider, ProviderModel: e.ProviderModel, Name: e.Name, ContextWindow: e.ContextWindow, BuiltIn: e.BuiltIn,
-		CostPrice: pricePointer(catalog.Effective(catalog.CatalogCost(e.Prices), now)),
-		SellPrice: pricePointer(catalog.Effective(catalog.SellPrices(e.Prices), now)), ChangeId: some(changeID),
 	}
 }

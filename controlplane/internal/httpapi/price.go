@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/tollgate/tollgate/controlplane/internal/catalog"
@@ -70,28 +71,19 @@ func newPrice(at string, in *apiserver.PriceCreate) (*catalog.NewPrice, error) {
 	}
 	out := &catalog.NewPrice{EffectiveFrom: value(in.EffectiveFrom), Source: value(in.Source), At: at}
 	bad := fault.New(fault.ValidationFailed, "", nil)
-	read := func(name, text string) money.Nano {
-		n, err := money.Parse(text)
-		if err != nil || n < 0 {
-			bad.WithField(at+name, "is not an amount in dollars", "Send a decimal number with up to 9 decimals, such as 0.15.")
-		}
-		return n
-	}
-	optional := func(name string, text *string) *money.Nano {
-		if text == nil {
-			return nil
-		}
-		n := read(name, *text)
-		return &n
-	}
-	out.Rates = catalog.Rates{
-		Input: read("input", in.Input), Output: read("output", in.Output),
-		CacheRead: optional("cache_read", in.CacheRead), CacheWrite: optional("cache_write", in.CacheWrite),
-		AudioInput: optional("audio_input", in.AudioInput), AudioOutput: optional("audio_output", in.AudioOutput),
-		ImageInput: optional("image_input", in.ImageInput),
-	}
-	if n := optional("per_request", in.PerRequest); n != nil {
-		out.Rates.PerRequest = *n
+	out.Rates = readRates(bad, at, apiserver.Rates{
+		Input: in.Input, Output: in.Output, CacheRead: in.CacheRead, CacheWrite: in.CacheWrite, CacheWriteHour: in.CacheWriteHour,
+		AudioInput: in.AudioInput, AudioOutput: in.AudioOutput, AudioCacheRead: in.AudioCacheRead,
+		ImageInput: in.ImageInput, ImageOutput: in.ImageOutput, Reasoning: in.Reasoning,
+		PerRequest: in.PerRequest, PerSearch: in.PerSearch, PerImage: in.PerImage,
+		PerAudioMinute: in.PerAudioMinute, PerMillionCharacters: in.PerMillionCharacters,
+	})
+	for i, v := range value(in.Variants) {
+		out.Rates.Variants = append(out.Rates.Variants, catalog.Variant{
+			AboveInputTokens: value(v.AboveInputTokens), ServiceTier: value(v.ServiceTier),
+			FromMinute: uint32(value(v.FromMinute)), ToMinute: uint32(value(v.ToMinute)),
+			Rates: readRates(bad, fmt.Sprintf("%svariants[%d].price.", at, i), v.Price),
+		})
 	}
 	if len(bad.Fields) > 0 {
 		return nil, bad
@@ -99,21 +91,89 @@ func newPrice(at string, in *apiserver.PriceCreate) (*catalog.NewPrice, error) {
 	return out, nil
 }
 
-func priceJSON(p catalog.Price, changeID int64) apiserver.Price {
+// readRates reads the amounts and notes those that are none.
+func readRates(bad *fault.Fault, at string, in apiserver.Rates) (out catalog.Rates) {
+	read := func(name, text string) money.Nano {
+		n, err := money.Parse(text)
+		if err != nil || n < 0 {
+			bad.WithField(at+name, "is not an amount in dollars", "Send a decimal number with up to 9 decimals, such as 0.15.")
+		}
+		return n
+	}
+	out.Input, out.Output = read("input", in.Input), read("output", in.Output)
+	for _, c := range []struct {
+		name string
+		text *string
+		to   **money.Nano
+	}{
+		{"cache_read", in.CacheRead, &out.CacheRead}, {"cache_write", in.CacheWrite, &out.CacheWrite},
+		{"cache_write_hour", in.CacheWriteHour, &out.CacheWriteHour}, {"audio_input", in.AudioInput, &out.AudioInput},
+		{"audio_output", in.AudioOutput, &out.AudioOutput}, {"audio_cache_read", in.AudioCacheRead, &out.AudioCacheRead},
+		{"image_input", in.ImageInput, &out.ImageInput}, {"image_output", in.ImageOutput, &out.ImageOutput},
+		{"reasoning", in.Reasoning, &out.Reasoning},
+	} {
+		if c.text != nil {
+			*c.to = new(read(c.name, *c.text))
+		}
+	}
+	for _, c := range []struct {
+		name string
+		text *string
+		to   *money.Nano
+	}{
+		{"per_request", in.PerRequest, &out.PerRequest}, {"per_search", in.PerSearch, &out.PerSearch}, {"per_image", in.PerImage, &out.PerImage},
+		{"per_audio_minute", in.PerAudioMinute, &out.PerAudioMinute}, {"per_million_characters", in.PerMillionCharacters, &out.PerMillionCharacters},
+	} {
+		if c.text != nil {
+			*c.to = read(c.name, *c.text)
+		}
+	}
+	return out
+}
+
+func ratesJSON(r catalog.Rates) apiserver.Rates {
 	optional := func(n *money.Nano) *string {
 		if n == nil {
 			return nil
 		}
-		text := n.String()
-		return &text
+		return new(n.String())
 	}
-	r := p.Rates
-	return apiserver.Price{
+	unit := func(n money.Nano) *string {
+		if n == 0 {
+			return nil
+		}
+		return new(n.String())
+	}
+	return apiserver.Rates{
+		Input: r.Input.String(), Output: r.Output.String(),
+		CacheRead: optional(r.CacheRead), CacheWrite: optional(r.CacheWrite), CacheWriteHour: optional(r.CacheWriteHour),
+		AudioInput: optional(r.AudioInput), AudioOutput: optional(r.AudioOutput), AudioCacheRead: optional(r.AudioCacheRead),
+		ImageInput: optional(r.ImageInput), ImageOutput: optional(r.ImageOutput), Reasoning: optional(r.Reasoning),
+		PerRequest: unit(r.PerRequest), PerSearch: unit(r.PerSearch), PerImage: unit(r.PerImage),
+		PerAudioMinute: unit(r.PerAudioMinute), PerMillionCharacters: unit(r.PerMillionCharacters),
+	}
+}
+
+func priceJSON(p catalog.Price, changeID int64) apiserver.Price {
+	r := ratesJSON(p.Rates)
+	out := apiserver.Price{
 		Id: p.ID, Side: apiserver.PriceSide(p.Side), Origin: apiserver.PriceOrigin(p.Origin), EffectiveFrom: p.EffectiveFrom.UTC(),
-		Input: r.Input.String(), Output: r.Output.String(), CacheRead: optional(r.CacheRead), CacheWrite: optional(r.CacheWrite),
-		AudioInput: optional(r.AudioInput), AudioOutput: optional(r.AudioOutput), ImageInput: optional(r.ImageInput),
-		PerRequest: r.PerRequest.String(), Source: p.Source, ChangeId: some(changeID),
+		Input: r.Input, Output: r.Output, CacheRead: r.CacheRead, CacheWrite: r.CacheWrite, CacheWriteHour: r.CacheWriteHour,
+		AudioInput: r.AudioInput, AudioOutput: r.AudioOutput, AudioCacheRead: r.AudioCacheRead,
+		ImageInput: r.ImageInput, ImageOutput: r.ImageOutput, Reasoning: r.Reasoning,
+		PerRequest: p.Rates.PerRequest.String(), PerSearch: r.PerSearch, PerImage: r.PerImage,
+		PerAudioMinute: r.PerAudioMinute, PerMillionCharacters: r.PerMillionCharacters, Source: p.Source, ChangeId: some(changeID),
 	}
+	if len(p.Rates.Variants) > 0 {
+		out.Variants = new(convert(p.Rates.Variants, func(v catalog.Variant) apiserver.PriceVariant {
+			j := apiserver.PriceVariant{AboveInputTokens: some(v.AboveInputTokens), ServiceTier: some(v.ServiceTier), Price: ratesJSON(v.Rates)}
+			if v.FromMinute != v.ToMinute {
+				j.FromMinute, j.ToMinute = new(int(v.FromMinute)), new(int(v.ToMinute))
+			}
+			return j
+		}))
+	}
+	return out
 }
 
 // pricePointer is priceJSON of a price that may not be there.

@@ -64,7 +64,7 @@ func (s *Server) publicFault(ctx context.Context, err error) *fault.Fault {
 		case http.StatusMethodNotAllowed:
 			return fault.New(fault.MethodNotAllowed, "", nil)
 		case http.StatusRequestEntityTooLarge:
-			return tooLarge()
+			return tooLarge(maxBody)
 		case http.StatusUnsupportedMediaType:
 			return fault.New(fault.UnsupportedMedia, "", nil)
 		case http.StatusBadRequest:
@@ -82,8 +82,8 @@ func (s *Server) publicFault(ctx context.Context, err error) *fault.Fault {
 	return fault.From(err)
 }
 
-func tooLarge() *fault.Fault {
-	return fault.Newf(fault.BodyTooLarge, "The body is larger than %d KiB.", maxBody>>10)
+func tooLarge(limit int64) *fault.Fault {
+	return fault.Newf(fault.BodyTooLarge, "The body is larger than %d KiB.", limit>>10)
 }
 
 func (s *Server) logFault(ctx context.Context, c *call, f *fault.Fault) {

@@ -164,7 +164,7 @@ func (s *Server) Handler() http.Handler {
 	e.Logger.SetOutput(discard{})
 	e.HTTPErrorHandler = s.renderError
 	e.IPExtractor = s.clientIP
-	e.Use(s.observe, s.recoverPanic, limitBody, checkVersion)
+	e.Use(s.observe, s.recoverPanic, checkVersion)
 	e.GET("/livez", alive)
 	e.GET("/startupz", alive)
 	e.GET("/readyz", s.ready)
@@ -200,6 +200,9 @@ func (s *Server) enter(op *operation) echo.MiddlewareFunc {
 			defer cancel()
 			c.SetRequest(c.Request().WithContext(ctx))
 			current(ctx).operation = op.id
+			if err := limitBody(c, op); err != nil {
+				return err
+			}
 			if err := s.authorize(c, op); err != nil {
 				return err
 			}

@@ -53,8 +53,8 @@ func validate(c echo.Context, op *operation) ([]byte, error) {
 func readBody(r *http.Request) ([]byte, error) {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, tooLarge()
+		if long, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, tooLarge(long.Limit)
 		}
 		return nil, fault.New(fault.RequestTimeout, "The body did not arrive whole.", err)
 	}

@@ -11,16 +11,15 @@ import (
 	"github.com/tollgate/tollgate/controlplane/internal/catalog"
 	"github.com/tollgate/tollgate/controlplane/internal/change"
 	"github.com/tollgate/tollgate/proto/fault"
-	"github.com/tollgate/tollgate/proto/id"
 )
 
 // seedLock keeps two starting control planes from seeding at once.
 const seedLock = 7310
 
-const catalogColumns = `catalog_id, provider, provider_model, name, context_window, built_in`
+const catalogColumns = `catalog_id, provider, provider_model, name, built_in, pinned, context_window, max_output_tokens, deprecated_at, capabilities`
 
 func scanEntry(row pgx.CollectableRow) (e catalog.Entry, err error) {
-	err = row.Scan(&e.ID, &e.Provider, &e.ProviderModel, &e.Name, &e.ContextWindow, &e.BuiltIn)
+	err = row.Scan(&e.ID, &e.Provider, &e.ProviderModel, &e.Name, &e.BuiltIn, &e.Pinned, &e.ContextWindow, &e.MaxOutputTokens, &e.DeprecatedAt, &e.Capabilities)
 	return e, err
 }
 
@@ -75,12 +74,43 @@ func (db *DB) CreateCatalogEntry(ctx context.Context, by Actor, e catalog.Entry,
 }
 
 func insertEntry(ctx context.Context, tx Tx, e catalog.Entry) error {
-	_, err := tx.Exec(ctx, `INSERT INTO catalog_model (catalog_id, provider, provider_model, name, context_window, built_in)
-		VALUES ($1, $2, $3, $4, $5, $6)`, e.ID, e.Provider, e.ProviderModel, e.Name, e.ContextWindow, e.BuiltIn)
+	_, err := tx.Exec(ctx, `INSERT INTO catalog_model (`+catalogColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		e.ID, e.Provider, e.ProviderModel, e.Name, e.BuiltIn, e.Pinned, e.ContextWindow, e.MaxOutputTokens, e.DeprecatedAt, e.Capabilities)
 	if err != nil {
 		return fmt.Errorf("insert catalogue entry %s: %w", e.ID, err)
 	}
 	return nil
+}
+
+func updateEntry(ctx context.Context, tx Tx, e catalog.Entry) error {
+	_, err := tx.Exec(ctx, `UPDATE catalog_model SET name = $2, built_in = $3, pinned = $4, context_window = $5, max_output_tokens = $6,
+		deprecated_at = $7, capabilities = $8 WHERE catalog_id = $1`,
+		e.ID, e.Name, e.BuiltIn, e.Pinned, e.ContextWindow, e.MaxOutputTokens, e.DeprecatedAt, e.Capabilities)
+	if err != nil {
+		return fmt.Errorf("update catalogue entry %s: %w", e.ID, err)
+	}
+	return nil
+}
+
+// UpdateCatalogEntry changes what is known of a model.
+func (db *DB) UpdateCatalogEntry(ctx context.Context, by Actor, catalogID string, patch catalog.EntryPatch) (e catalog.Entry, changeID int64, err error) {
+	changeID, err = db.OperatorChange(ctx, "", by, func(tx Tx, r *Recorder) error {
+		if e, err = lockEntry(ctx, tx, catalogID); err != nil {
+			return missing(err, "body.id", "names no model of the catalogue")
+		}
+		detail := patch.Apply(&e)
+		if err := updateEntry(ctx, tx, e); err != nil {
+			return err
+		}
+		if err := writeEntry(ctx, tx, r, e, "catalog_model.update", detail); err != nil {
+			return err
+		}
+		one := []catalog.Entry{e}
+		err := withCatalogPrices(ctx, tx, one)
+		e = one[0]
+		return err
+	})
+	return e, changeID, err
 }
 
 // writeEntry records a change of a catalogue entry whose row is locked.
@@ -105,13 +135,13 @@ func writeEntry(ctx context.Context, tx Tx, r *Recorder, e catalog.Entry, action
 
 // refreshModels republishes the models whose own prices begin in the future:
 // their payloads hold the catalogue's prices until then.
-func refreshModels(ctx context.Context, tx Tx, catalogID string) error {
+func refreshModels(ctx context.Context, tx Tx, catalogIDs ...string) error {
 	type key struct{ tenantID, modelID string }
 	keys, err := all(ctx, tx, func(row pgx.CollectableRow) (k key, err error) {
 		return k, row.Scan(&k.tenantID, &k.modelID)
 	}, `SELECT p.tenant_id, p.model_id FROM price p JOIN model m ON m.tenant_id = p.tenant_id AND m.model_id = p.model_id
-		WHERE m.catalog_id = $1 AND m.retired_at IS NULL
-		GROUP BY p.tenant_id, p.model_id, p.side HAVING min(p.effective_from) > now() ORDER BY 1, 2`, catalogID)
+		WHERE m.catalog_id = ANY($1) AND m.retired_at IS NULL
+		GROUP BY p.tenant_id, p.model_id, p.side HAVING min(p.effective_from) > now() ORDER BY 1, 2`, catalogIDs)
 	if err != nil {
 		return fmt.Errorf("models with prices to come: %w", err)
 	}
@@ -160,70 +190,4 @@ func missing(err error, location, message string) error {
 		return fault.New(fault.ValidationFailed, "", err).WithField(location, message, "")
 	}
 	return err
-}
-
-// SeedCatalog brings the catalogue up to our own list and returns how many
-// entries it touched. It adds what is new and appends a price where the list
-// has another one than the newest of ours; what operators set stays in force.
-func (db *DB) SeedCatalog(ctx context.Context, by Actor, listings []catalog.Listing) (touched int, err error) {
-	err = db.InSystem(ctx, func(tx Tx) error {
-		touched = 0
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, seedLock); err != nil {
-			return err
-		}
-		known, err := all(ctx, tx, scanEntry, `SELECT `+catalogColumns+` FROM catalog_model FOR UPDATE`)
-		if err != nil {
-			return fmt.Errorf("read catalogue: %w", err)
-		}
-		if err := withCatalogPrices(ctx, tx, known); err != nil {
-			return err
-		}
-		byID := map[string]catalog.Entry{}
-		for _, e := range known {
-			byID[e.ID] = e
-		}
-		r := NewRecorder(tx, "", by)
-		for _, l := range listings {
-			have, found := byID[l.Entry.ID]
-			changed, err := seedOne(ctx, tx, r, l, have, found)
-			if err != nil {
-				return fmt.Errorf("seed %s: %w", l.Entry.ID, err)
-			}
-			if changed {
-				touched++
-			}
-		}
-		return nil
-	})
-	return touched, err
-}
-
-func seedOne(ctx context.Context, tx Tx, r *Recorder, l catalog.Listing, have catalog.Entry, found bool) (bool, error) {
-	price := l.NextPrice(have.Prices, time.Now())
-	same := found && have.Name == l.Entry.Name && have.ContextWindow == l.Entry.ContextWindow && have.BuiltIn == l.Entry.BuiltIn
-	if same && price == nil {
-		return false, nil
-	}
-	action := "catalog_model.update"
-	if !found {
-		action = "catalog_model.create"
-		if err := insertEntry(ctx, tx, l.Entry); err != nil {
-			return false, err
-		}
-	} else if !same {
-		_, err := tx.Exec(ctx, `UPDATE catalog_model SET name = $2, context_window = $3, built_in = $4 WHERE catalog_id = $1`,
-			l.Entry.ID, l.Entry.Name, l.Entry.ContextWindow, l.Entry.BuiltIn)
-		if err != nil {
-			return false, err
-		}
-	}
-	detail := map[string]any{"name": l.Entry.Name}
-	if price != nil {
-		price.ID = id.New(id.Price)
-		if err := insertPrice(ctx, tx, price); err != nil {
-			return false, err
-		}
-		detail = priceDetail(price)
-	}
-	return true, writeEntry(ctx, tx, r, l.Entry, action, detail)
 }

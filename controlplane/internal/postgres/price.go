@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -15,13 +16,16 @@ import (
 const maxPrices = 1000
 
 const priceColumns = `price_id, coalesce(tenant_id, ''), coalesce(model_id, ''), coalesce(catalog_id, ''), side, origin, effective_from,
-	input, output, cache_read, cache_write, audio_input, audio_output, image_input, per_request, source, created_by, created_at`
+	input, output, cache_read, cache_write, cache_write_hour, audio_input, audio_output, audio_cache_read, image_input, image_output, reasoning,
+	per_request, per_search, per_image, per_audio_minute, per_million_characters, variants, source, list, created_by, created_at`
 
 func scanPrice(row pgx.CollectableRow) (p catalog.Price, err error) {
 	r := &p.Rates
 	err = row.Scan(&p.ID, &p.TenantID, &p.ModelID, &p.CatalogID, &p.Side, &p.Origin, &p.EffectiveFrom,
-		&r.Input, &r.Output, &r.CacheRead, &r.CacheWrite, &r.AudioInput, &r.AudioOutput, &r.ImageInput, &r.PerRequest,
-		&p.Source, &p.CreatedBy, &p.CreatedAt)
+		&r.Input, &r.Output, &r.CacheRead, &r.CacheWrite, &r.CacheWriteHour, &r.AudioInput, &r.AudioOutput, &r.AudioCacheRead,
+		&r.ImageInput, &r.ImageOutput, &r.Reasoning,
+		&r.PerRequest, &r.PerSearch, &r.PerImage, &r.PerAudioMinute, &r.PerMillionCharacters, &r.Variants,
+		&p.Source, &p.List, &p.CreatedBy, &p.CreatedAt)
 	return p, err
 }
 
@@ -38,14 +42,29 @@ func insertPrice(ctx context.Context, tx Tx, p *catalog.Price) error {
 	if n >= maxPrices {
 		return fault.Newf(fault.Conflict, "This model has %d prices, the most that are kept.", n)
 	}
+	return appendPrice(ctx, tx, p)
+}
+
+// appendPrice is insertPrice for a model whose prices were counted.
+func appendPrice(ctx context.Context, tx Tx, p *catalog.Price) error {
 	r := p.Rates
-	err = tx.QueryRow(ctx, `
-		INSERT INTO price (price_id, tenant_id, model_id, catalog_id, side, origin, effective_from, input, output, cache_read, cache_write,
-			audio_input, audio_output, image_input, per_request, source, created_by, created_at)
-		VALUES ($1, nullif($2, ''), nullif($3, ''), nullif($4, ''), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, clock_timestamp())
+	variants := []byte("[]")
+	if len(r.Variants) > 0 {
+		var err error
+		if variants, err = json.Marshal(r.Variants); err != nil {
+			return fmt.Errorf("variants of price %s: %w", p.ID, err)
+		}
+	}
+	err := tx.QueryRow(ctx, `
+		INSERT INTO price (price_id, tenant_id, model_id, catalog_id, side, origin, effective_from, input, output, cache_read, cache_write, cache_write_hour,
+			audio_input, audio_output, audio_cache_read, image_input, image_output, reasoning,
+			per_request, per_search, per_image, per_audio_minute, per_million_characters, variants, source, list, created_by, created_at)
+		VALUES ($1, nullif($2, ''), nullif($3, ''), nullif($4, ''), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+			$19, $20, $21, $22, $23, $24, $25, $26, $27, clock_timestamp())
 		RETURNING created_at`,
-		p.ID, p.TenantID, p.ModelID, p.CatalogID, p.Side, p.Origin, p.EffectiveFrom, r.Input, r.Output, r.CacheRead, r.CacheWrite,
-		r.AudioInput, r.AudioOutput, r.ImageInput, r.PerRequest, p.Source, p.CreatedBy).Scan(&p.CreatedAt)
+		p.ID, p.TenantID, p.ModelID, p.CatalogID, p.Side, p.Origin, p.EffectiveFrom, r.Input, r.Output, r.CacheRead, r.CacheWrite, r.CacheWriteHour,
+		r.AudioInput, r.AudioOutput, r.AudioCacheRead, r.ImageInput, r.ImageOutput, r.Reasoning,
+		r.PerRequest, r.PerSearch, r.PerImage, r.PerAudioMinute, r.PerMillionCharacters, variants, p.Source, p.List, p.CreatedBy).Scan(&p.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert price %s: %w", p.ID, err)
 	}

@@ -248,6 +248,7 @@ func (e Outcome) Valid() bool {
 // Defines values for PriceOrigin.
 const (
 	PriceOriginCatalog  PriceOrigin = "catalog"
+	PriceOriginImport   PriceOrigin = "import"
 	PriceOriginOperator PriceOrigin = "operator"
 	PriceOriginTenant   PriceOrigin = "tenant"
 )
@@ -257,9 +258,59 @@ func (e PriceOrigin) Valid() bool {
 	switch e {
 	case PriceOriginCatalog:
 		return true
+	case PriceOriginImport:
+		return true
 	case PriceOriginOperator:
 		return true
 	case PriceOriginTenant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PriceImportFormat.
+const (
+	GenaiPrices PriceImportFormat = "genai-prices"
+	Litellm     PriceImportFormat = "litellm"
+	ModelsDev   PriceImportFormat = "models.dev"
+	Openrouter  PriceImportFormat = "openrouter"
+)
+
+// Valid indicates whether the value is a known member of the PriceImportFormat enum.
+func (e PriceImportFormat) Valid() bool {
+	switch e {
+	case GenaiPrices:
+		return true
+	case Litellm:
+		return true
+	case ModelsDev:
+		return true
+	case Openrouter:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PriceImportItemAction.
+const (
+	Changed PriceImportItemAction = "changed"
+	Gone    PriceImportItemAction = "gone"
+	New     PriceImportItemAction = "new"
+	Pinned  PriceImportItemAction = "pinned"
+)
+
+// Valid indicates whether the value is a known member of the PriceImportItemAction enum.
+func (e PriceImportItemAction) Valid() bool {
+	switch e {
+	case Changed:
+		return true
+	case Gone:
+		return true
+	case New:
+		return true
+	case Pinned:
 		return true
 	default:
 		return false
@@ -546,17 +597,43 @@ type AuditPage struct {
 // AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
 type AuthStyle string
 
+// Capabilities What a model can do; calls that need what it cannot are refused before anybody is called
+type Capabilities struct {
+	// Input text, image, audio, video, document
+	Input      []string `json:"input"`
+	JsonSchema bool     `json:"json_schema"`
+
+	// Operations chat, completions, embeddings, images, speech, transcription, moderation, rerank
+	Operations []string `json:"operations"`
+	Output     []string `json:"output"`
+	Reasoning  bool     `json:"reasoning"`
+
+	// Temperature False for models that refuse to be given one
+	Temperature bool `json:"temperature"`
+	Tools       bool `json:"tools"`
+}
+
 // CatalogModel defines model for CatalogModel.
 type CatalogModel struct {
 	// BuiltIn Every tenant has a route of this name
-	BuiltIn       bool   `json:"built_in"`
-	ChangeId      *int64 `json:"change_id,omitempty"`
-	ContextWindow int    `json:"context_window"`
-	CostPrice     *Price `json:"cost_price,omitempty"`
+	BuiltIn bool `json:"built_in"`
+
+	// Capabilities What a model can do; calls that need what it cannot are refused before anybody is called
+	Capabilities  *Capabilities `json:"capabilities,omitempty"`
+	ChangeId      *int64        `json:"change_id,omitempty"`
+	ContextWindow int           `json:"context_window"`
+	CostPrice     *Price        `json:"cost_price,omitempty"`
+
+	// DeprecatedAt When the provider stops serving it
+	DeprecatedAt *time.Time `json:"deprecated_at,omitempty"`
 
 	// Id Example: openai/gpt-4o-mini
-	Id            string `json:"id"`
-	Name          string `json:"name"`
+	Id              string `json:"id"`
+	MaxOutputTokens *int   `json:"max_output_tokens,omitempty"`
+	Name            string `json:"name"`
+
+	// Pinned Imports leave its price alone
+	Pinned        bool   `json:"pinned"`
 	Provider      string `json:"provider"`
 	ProviderModel string `json:"provider_model"`
 	SellPrice     *Price `json:"sell_price,omitempty"`
@@ -564,11 +641,15 @@ type CatalogModel struct {
 
 // CatalogModelCreate defines model for CatalogModelCreate.
 type CatalogModelCreate struct {
-	ContextWindow *int         `json:"context_window,omitempty"`
-	Name          *string      `json:"name,omitempty"`
-	Price         *PriceCreate `json:"price,omitempty"`
-	Provider      string       `json:"provider"`
-	ProviderModel string       `json:"provider_model"`
+	// Capabilities What a model can do; calls that need what it cannot are refused before anybody is called
+	Capabilities    *Capabilities `json:"capabilities,omitempty"`
+	ContextWindow   *int          `json:"context_window,omitempty"`
+	DeprecatedAt    *time.Time    `json:"deprecated_at,omitempty"`
+	MaxOutputTokens *int          `json:"max_output_tokens,omitempty"`
+	Name            *string       `json:"name,omitempty"`
+	Price           *PriceCreate  `json:"price,omitempty"`
+	Provider        string        `json:"provider"`
+	ProviderModel   string        `json:"provider_model"`
 }
 
 // CatalogModelPage defines model for CatalogModelPage.
@@ -576,6 +657,22 @@ type CatalogModelPage struct {
 	Data       []CatalogModel `json:"data"`
 	HasMore    bool           `json:"has_more"`
 	NextCursor *string        `json:"next_cursor,omitempty"`
+}
+
+// CatalogModelPatch defines model for CatalogModelPatch.
+type CatalogModelPatch struct {
+	// Capabilities What a model can do; calls that need what it cannot are refused before anybody is called
+	Capabilities  *Capabilities `json:"capabilities,omitempty"`
+	ContextWindow *int          `json:"context_window,omitempty"`
+	DeprecatedAt  *time.Time    `json:"deprecated_at,omitempty"`
+
+	// Id Example: openai/gpt-4o-mini
+	Id              string  `json:"id"`
+	MaxOutputTokens *int    `json:"max_output_tokens,omitempty"`
+	Name            *string `json:"name,omitempty"`
+
+	// Pinned Imports leave its price alone
+	Pinned *bool `json:"pinned,omitempty"`
 }
 
 // ChangeOnDataPlane defines model for ChangeOnDataPlane.
@@ -751,7 +848,7 @@ type DoctorReport struct {
 	Ok     bool          `json:"ok"`
 }
 
-// Dollars US dollars per million tokens (per request for per_request), up to 9 decimals
+// Dollars US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 //
 // Example: 0.15
 type Dollars = string
@@ -958,53 +1055,96 @@ type PasswordChange struct {
 
 // Price defines model for Price.
 type Price struct {
-	// AudioInput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// AudioCacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioCacheRead *Dollars `json:"audio_cache_read,omitempty"`
+
+	// AudioInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	AudioInput *Dollars `json:"audio_input,omitempty"`
 
-	// AudioOutput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// AudioOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	AudioOutput *Dollars `json:"audio_output,omitempty"`
 
-	// CacheRead US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	CacheRead *Dollars `json:"cache_read,omitempty"`
 
-	// CacheWrite US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheWrite US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
-	CacheWrite    *Dollars  `json:"cache_write,omitempty"`
-	ChangeId      *int64    `json:"change_id,omitempty"`
-	EffectiveFrom time.Time `json:"effective_from"`
-	Id            string    `json:"id"`
+	CacheWrite *Dollars `json:"cache_write,omitempty"`
 
-	// ImageInput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheWriteHour US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheWriteHour *Dollars  `json:"cache_write_hour,omitempty"`
+	ChangeId       *int64    `json:"change_id,omitempty"`
+	EffectiveFrom  time.Time `json:"effective_from"`
+	Id             string    `json:"id"`
+
+	// ImageInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	ImageInput *Dollars `json:"image_input,omitempty"`
 
-	// Input US dollars per million tokens (per request for per_request), up to 9 decimals
+	// ImageOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	ImageOutput *Dollars `json:"image_output,omitempty"`
+
+	// Input US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	Input  Dollars     `json:"input"`
 	Origin PriceOrigin `json:"origin"`
 
-	// Output US dollars per million tokens (per request for per_request), up to 9 decimals
+	// Output US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	Output Dollars `json:"output"`
 
-	// PerRequest US dollars per million tokens (per request for per_request), up to 9 decimals
+	// PerAudioMinute US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerAudioMinute *Dollars `json:"per_audio_minute,omitempty"`
+
+	// PerImage US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerImage *Dollars `json:"per_image,omitempty"`
+
+	// PerMillionCharacters US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerMillionCharacters *Dollars `json:"per_million_characters,omitempty"`
+
+	// PerRequest US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	PerRequest Dollars `json:"per_request"`
 
+	// PerSearch US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerSearch *Dollars `json:"per_search,omitempty"`
+
+	// Reasoning US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Reasoning *Dollars `json:"reasoning,omitempty"`
+
 	// Side cost: what the provider charges; sell: what the tenant pays
 	Side   PriceSide `json:"side"`
 	Source string    `json:"source"`
+
+	// Variants What it costs under conditions; the first that fits counts
+	Variants *[]PriceVariant `json:"variants,omitempty"`
 }
 
 // PriceOrigin defines model for Price.Origin.
@@ -1012,49 +1152,173 @@ type PriceOrigin string
 
 // PriceCreate defines model for PriceCreate.
 type PriceCreate struct {
-	// AudioInput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// AudioCacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioCacheRead *Dollars `json:"audio_cache_read,omitempty"`
+
+	// AudioInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	AudioInput *Dollars `json:"audio_input,omitempty"`
 
-	// AudioOutput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// AudioOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	AudioOutput *Dollars `json:"audio_output,omitempty"`
 
-	// CacheRead US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	CacheRead *Dollars `json:"cache_read,omitempty"`
 
-	// CacheWrite US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheWrite US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	CacheWrite *Dollars `json:"cache_write,omitempty"`
 
+	// CacheWriteHour US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheWriteHour *Dollars `json:"cache_write_hour,omitempty"`
+
 	// EffectiveFrom Now when missing; not in the past
 	EffectiveFrom *time.Time `json:"effective_from,omitempty"`
 
-	// ImageInput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// ImageInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	ImageInput *Dollars `json:"image_input,omitempty"`
 
-	// Input US dollars per million tokens (per request for per_request), up to 9 decimals
+	// ImageOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	ImageOutput *Dollars `json:"image_output,omitempty"`
+
+	// Input US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	Input Dollars `json:"input"`
 
-	// Output US dollars per million tokens (per request for per_request), up to 9 decimals
+	// Output US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	Output Dollars `json:"output"`
 
-	// PerRequest US dollars per million tokens (per request for per_request), up to 9 decimals
+	// PerAudioMinute US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerAudioMinute *Dollars `json:"per_audio_minute,omitempty"`
+
+	// PerImage US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerImage *Dollars `json:"per_image,omitempty"`
+
+	// PerMillionCharacters US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerMillionCharacters *Dollars `json:"per_million_characters,omitempty"`
+
+	// PerRequest US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	PerRequest *Dollars `json:"per_request,omitempty"`
-	Source     *string  `json:"source,omitempty"`
+
+	// PerSearch US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerSearch *Dollars `json:"per_search,omitempty"`
+
+	// Reasoning US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Reasoning *Dollars `json:"reasoning,omitempty"`
+	Source    *string  `json:"source,omitempty"`
+
+	// Variants What it costs under conditions; the first that fits counts
+	Variants *[]PriceVariant `json:"variants,omitempty"`
+}
+
+// PriceFile defines model for PriceFile.
+type PriceFile struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// PriceImport defines model for PriceImport.
+type PriceImport struct {
+	// DryRun Only tell what would change
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// EffectiveFrom Now when missing; not in the past
+	EffectiveFrom *time.Time `json:"effective_from,omitempty"`
+
+	// Files One file, or the tables of models.dev
+	Files []PriceFile `json:"files"`
+
+	// Format Found out when missing
+	Format *PriceImportFormat `json:"format,omitempty"`
+
+	// Source Where the list is from; each price says so
+	Source *string `json:"source,omitempty"`
+}
+
+// PriceImportFormat Found out when missing
+type PriceImportFormat string
+
+// PriceImportChange defines model for PriceImportChange.
+type PriceImportChange struct {
+	// Name Class of the price, with its condition, or a fact
+	Name string  `json:"name"`
+	New  *string `json:"new,omitempty"`
+	Old  *string `json:"old,omitempty"`
+}
+
+// PriceImportItem defines model for PriceImportItem.
+type PriceImportItem struct {
+	Action        PriceImportItemAction `json:"action"`
+	CatalogId     string                `json:"catalog_id"`
+	Changes       []PriceImportChange   `json:"changes"`
+	EffectiveFrom time.Time             `json:"effective_from"`
+}
+
+// PriceImportItemAction defines model for PriceImportItem.Action.
+type PriceImportItemAction string
+
+// PriceImportNote defines model for PriceImportNote.
+type PriceImportNote struct {
+	Text  string `json:"text"`
+	Where string `json:"where"`
+}
+
+// PriceImportResult defines model for PriceImportResult.
+type PriceImportResult struct {
+	ChangeId      *int64            `json:"change_id,omitempty"`
+	Changed       int               `json:"changed"`
+	DryRun        bool              `json:"dry_run"`
+	EffectiveFrom time.Time         `json:"effective_from"`
+	Format        string            `json:"format"`
+	Gone          int               `json:"gone"`
+	Items         []PriceImportItem `json:"items"`
+
+	// Left What the list says and a price cannot hold
+	Left   []PriceImportNote `json:"left"`
+	New    int               `json:"new"`
+	Pinned int               `json:"pinned"`
+
+	// Same Models that cost what the list says already
+	Same   int    `json:"same"`
+	Source string `json:"source"`
+
+	// Unknown Models of providers that are not known here
+	Unknown []PriceImportUnknown `json:"unknown"`
+}
+
+// PriceImportUnknown defines model for PriceImportUnknown.
+type PriceImportUnknown struct {
+	Models   int    `json:"models"`
+	Provider string `json:"provider"`
 }
 
 // PricePage defines model for PricePage.
@@ -1066,6 +1330,22 @@ type PricePage struct {
 
 // PriceSide cost: what the provider charges; sell: what the tenant pays
 type PriceSide string
+
+// PriceVariant A price under a condition: all parts that are set must hold
+type PriceVariant struct {
+	// AboveInputTokens More tokens of input than this, those of caches included
+	AboveInputTokens *int64 `json:"above_input_tokens,omitempty"`
+
+	// FromMinute Minute of the day, UTC, inclusive; a span may go over midnight
+	FromMinute *int  `json:"from_minute,omitempty"`
+	Price      Rates `json:"price"`
+
+	// ServiceTier Example: batch
+	ServiceTier *string `json:"service_tier,omitempty"`
+
+	// ToMinute Exclusive
+	ToMinute *int `json:"to_minute,omitempty"`
+}
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -1104,6 +1384,89 @@ type ProjectPage struct {
 // ProjectPatch defines model for ProjectPatch.
 type ProjectPatch struct {
 	Name *string `json:"name,omitempty"`
+}
+
+// Rates defines model for Rates.
+type Rates struct {
+	// AudioCacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioCacheRead *Dollars `json:"audio_cache_read,omitempty"`
+
+	// AudioInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioInput *Dollars `json:"audio_input,omitempty"`
+
+	// AudioOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioOutput *Dollars `json:"audio_output,omitempty"`
+
+	// CacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheRead *Dollars `json:"cache_read,omitempty"`
+
+	// CacheWrite US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheWrite *Dollars `json:"cache_write,omitempty"`
+
+	// CacheWriteHour US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheWriteHour *Dollars `json:"cache_write_hour,omitempty"`
+
+	// ImageInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	ImageInput *Dollars `json:"image_input,omitempty"`
+
+	// ImageOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	ImageOutput *Dollars `json:"image_output,omitempty"`
+
+	// Input US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Input Dollars `json:"input"`
+
+	// Output US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Output Dollars `json:"output"`
+
+	// PerAudioMinute US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerAudioMinute *Dollars `json:"per_audio_minute,omitempty"`
+
+	// PerImage US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerImage *Dollars `json:"per_image,omitempty"`
+
+	// PerMillionCharacters US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerMillionCharacters *Dollars `json:"per_million_characters,omitempty"`
+
+	// PerRequest US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerRequest *Dollars `json:"per_request,omitempty"`
+
+	// PerSearch US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerSearch *Dollars `json:"per_search,omitempty"`
+
+	// Reasoning US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Reasoning *Dollars `json:"reasoning,omitempty"`
 }
 
 // Refusal defines model for Refusal.
@@ -1417,6 +1780,12 @@ type ListOperatorAuditParams struct {
 
 	// Cursor next_cursor of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// UpdateCatalogModelParams defines parameters for UpdateCatalogModel.
+type UpdateCatalogModelParams struct {
+	// IdempotencyKey A repeat with the same key and body answers as the first time did
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateCatalogModelParams defines parameters for CreateCatalogModel.
@@ -1754,11 +2123,17 @@ type GetUsageParamsGroupBy string
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
+// UpdateCatalogModelJSONRequestBody defines body for UpdateCatalogModel for application/json ContentType.
+type UpdateCatalogModelJSONRequestBody = CatalogModelPatch
+
 // CreateCatalogModelJSONRequestBody defines body for CreateCatalogModel for application/json ContentType.
 type CreateCatalogModelJSONRequestBody = CatalogModelCreate
 
 // CreateOperatorPriceJSONRequestBody defines body for CreateOperatorPrice for application/json ContentType.
 type CreateOperatorPriceJSONRequestBody = OperatorPriceCreate
+
+// ImportPricesJSONRequestBody defines body for ImportPrices for application/json ContentType.
+type ImportPricesJSONRequestBody = PriceImport
 
 // SignInJSONRequestBody defines body for SignIn for application/json ContentType.
 type SignInJSONRequestBody = SignIn
@@ -1920,6 +2295,20 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/operator/audit (the `ListOperatorAudit` operationId).
 	ListOperatorAudit(ctx context.Context, params *ListOperatorAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// UpdateCatalogModelWithBody Change what is known of a model, or pin its price
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/operator/catalog/models (the `UpdateCatalogModel` operationId).
+	UpdateCatalogModelWithBody(ctx context.Context, params *UpdateCatalogModelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateCatalogModel Change what is known of a model, or pin its price
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/operator/catalog/models (the `UpdateCatalogModel` operationId).
+	UpdateCatalogModel(ctx context.Context, params *UpdateCatalogModelParams, body UpdateCatalogModelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateCatalogModelWithBody Add a model to the catalogue
 	//
 	// Takes any type of body and a specified content type.
@@ -1967,6 +2356,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/operator/prices (the `CreateOperatorPrice` operationId).
 	CreateOperatorPrice(ctx context.Context, params *CreateOperatorPriceParams, body CreateOperatorPriceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportPricesWithBody Take over a public price list, all of it or nothing
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/operator/prices/import (the `ImportPrices` operationId).
+	ImportPricesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportPrices Take over a public price list, all of it or nothing
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/operator/prices/import (the `ImportPrices` operationId).
+	ImportPrices(ctx context.Context, body ImportPricesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SignInWithBody Sign in with e-mail address and password
 	//
@@ -2496,6 +2899,40 @@ func (c *Client) ListOperatorAudit(ctx context.Context, params *ListOperatorAudi
 	return c.Client.Do(req)
 }
 
+// UpdateCatalogModelWithBody Change what is known of a model, or pin its price
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/operator/catalog/models (the `UpdateCatalogModel` operationId).
+func (c *Client) UpdateCatalogModelWithBody(ctx context.Context, params *UpdateCatalogModelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCatalogModelRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateCatalogModel Change what is known of a model, or pin its price
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/operator/catalog/models (the `UpdateCatalogModel` operationId).
+func (c *Client) UpdateCatalogModel(ctx context.Context, params *UpdateCatalogModelParams, body UpdateCatalogModelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCatalogModelRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CreateCatalogModelWithBody Add a model to the catalogue
 //
 // Takes any type of body and a specified content type.
@@ -2614,6 +3051,40 @@ func (c *Client) CreateOperatorPriceWithBody(ctx context.Context, params *Create
 // Corresponds with POST /v1/operator/prices (the `CreateOperatorPrice` operationId).
 func (c *Client) CreateOperatorPrice(ctx context.Context, params *CreateOperatorPriceParams, body CreateOperatorPriceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateOperatorPriceRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportPricesWithBody Take over a public price list, all of it or nothing
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/operator/prices/import (the `ImportPrices` operationId).
+func (c *Client) ImportPricesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportPricesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportPrices Take over a public price list, all of it or nothing
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/operator/prices/import (the `ImportPrices` operationId).
+func (c *Client) ImportPrices(ctx context.Context, body ImportPricesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportPricesRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4003,6 +4474,61 @@ func NewListOperatorAuditRequest(server string, params *ListOperatorAuditParams)
 	return req, nil
 }
 
+// NewUpdateCatalogModelRequest calls the generic UpdateCatalogModel builder with application/json body
+func NewUpdateCatalogModelRequest(server string, params *UpdateCatalogModelParams, body UpdateCatalogModelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateCatalogModelRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUpdateCatalogModelRequestWithBody constructs an http.Request for the UpdateCatalogModel method, with any body, and a specified content type
+func NewUpdateCatalogModelRequestWithBody(server string, params *UpdateCatalogModelParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/operator/catalog/models")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewCreateCatalogModelRequest calls the generic CreateCatalogModel builder with application/json body
 func NewCreateCatalogModelRequest(server string, params *CreateCatalogModelParams, body CreateCatalogModelJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4268,6 +4794,46 @@ func NewCreateOperatorPriceRequestWithBody(server string, params *CreateOperator
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewImportPricesRequest calls the generic ImportPrices builder with application/json body
+func NewImportPricesRequest(server string, body ImportPricesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImportPricesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewImportPricesRequestWithBody constructs an http.Request for the ImportPrices method, with any body, and a specified content type
+func NewImportPricesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/operator/prices/import")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -7639,6 +8205,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/operator/audit (the `ListOperatorAudit` operationId).
 	ListOperatorAuditWithResponse(ctx context.Context, params *ListOperatorAuditParams, reqEditors ...RequestEditorFn) (*ListOperatorAuditResponse, error)
 
+	// UpdateCatalogModelWithBodyWithResponse Change what is known of a model, or pin its price
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/operator/catalog/models (the `UpdateCatalogModel` operationId).
+	UpdateCatalogModelWithBodyWithResponse(ctx context.Context, params *UpdateCatalogModelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCatalogModelResponse, error)
+
+	// UpdateCatalogModelWithResponse Change what is known of a model, or pin its price
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/operator/catalog/models (the `UpdateCatalogModel` operationId).
+	UpdateCatalogModelWithResponse(ctx context.Context, params *UpdateCatalogModelParams, body UpdateCatalogModelJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCatalogModelResponse, error)
+
 	// CreateCatalogModelWithBodyWithResponse Add a model to the catalogue
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7694,6 +8274,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/operator/prices (the `CreateOperatorPrice` operationId).
 	CreateOperatorPriceWithResponse(ctx context.Context, params *CreateOperatorPriceParams, body CreateOperatorPriceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateOperatorPriceResponse, error)
+
+	// ImportPricesWithBodyWithResponse Take over a public price list, all of it or nothing
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/operator/prices/import (the `ImportPrices` operationId).
+	ImportPricesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportPricesResponse, error)
+
+	// ImportPricesWithResponse Take over a public price list, all of it or nothing
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/operator/prices/import (the `ImportPrices` operationId).
+	ImportPricesWithResponse(ctx context.Context, body ImportPricesJSONRequestBody, reqEditors ...RequestEditorFn) (*ImportPricesResponse, error)
 
 	// SignInWithBodyWithResponse Sign in with e-mail address and password
 	//
@@ -8397,6 +8991,54 @@ func (r ListOperatorAuditResponse) ContentType() string {
 	return ""
 }
 
+type UpdateCatalogModelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CatalogModel
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateCatalogModelResponse) GetJSON200() *CatalogModel {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateCatalogModelResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateCatalogModelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateCatalogModelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateCatalogModelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateCatalogModelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type CreateCatalogModelResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8672,6 +9314,54 @@ func (r CreateOperatorPriceResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateOperatorPriceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImportPricesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PriceImportResult
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ImportPricesResponse) GetJSON200() *PriceImportResult {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ImportPricesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportPricesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportPricesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportPricesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportPricesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11280,6 +11970,32 @@ func (c *ClientWithResponses) ListOperatorAuditWithResponse(ctx context.Context,
 	return ParseListOperatorAuditResponse(rsp)
 }
 
+// UpdateCatalogModelWithBodyWithResponse Change what is known of a model, or pin its price
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/operator/catalog/models (the `UpdateCatalogModel` operationId).
+func (c *ClientWithResponses) UpdateCatalogModelWithBodyWithResponse(ctx context.Context, params *UpdateCatalogModelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCatalogModelResponse, error) {
+	rsp, err := c.UpdateCatalogModelWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateCatalogModelResponse(rsp)
+}
+
+// UpdateCatalogModelWithResponse Change what is known of a model, or pin its price
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/operator/catalog/models (the `UpdateCatalogModel` operationId).
+func (c *ClientWithResponses) UpdateCatalogModelWithResponse(ctx context.Context, params *UpdateCatalogModelParams, body UpdateCatalogModelJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCatalogModelResponse, error) {
+	rsp, err := c.UpdateCatalogModel(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateCatalogModelResponse(rsp)
+}
+
 // CreateCatalogModelWithBodyWithResponse Add a model to the catalogue
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -11382,6 +12098,32 @@ func (c *ClientWithResponses) CreateOperatorPriceWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseCreateOperatorPriceResponse(rsp)
+}
+
+// ImportPricesWithBodyWithResponse Take over a public price list, all of it or nothing
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/operator/prices/import (the `ImportPrices` operationId).
+func (c *ClientWithResponses) ImportPricesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportPricesResponse, error) {
+	rsp, err := c.ImportPricesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportPricesResponse(rsp)
+}
+
+// ImportPricesWithResponse Take over a public price list, all of it or nothing
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/operator/prices/import (the `ImportPrices` operationId).
+func (c *ClientWithResponses) ImportPricesWithResponse(ctx context.Context, body ImportPricesJSONRequestBody, reqEditors ...RequestEditorFn) (*ImportPricesResponse, error) {
+	rsp, err := c.ImportPrices(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportPricesResponse(rsp)
 }
 
 // SignInWithBodyWithResponse Sign in with e-mail address and password
@@ -12460,6 +13202,39 @@ func ParseListOperatorAuditResponse(rsp *http.Response) (*ListOperatorAuditRespo
 	return response, nil
 }
 
+// ParseUpdateCatalogModelResponse parses an HTTP response from a UpdateCatalogModelWithResponse call
+func ParseUpdateCatalogModelResponse(rsp *http.Response) (*UpdateCatalogModelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateCatalogModelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CatalogModel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseCreateCatalogModelResponse parses an HTTP response from a CreateCatalogModelWithResponse call
 func ParseCreateCatalogModelResponse(rsp *http.Response) (*CreateCatalogModelResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12638,6 +13413,39 @@ func ParseCreateOperatorPriceResponse(rsp *http.Response) (*CreateOperatorPriceR
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImportPricesResponse parses an HTTP response from a ImportPricesWithResponse call
+func ParseImportPricesResponse(rsp *http.Response) (*ImportPricesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportPricesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PriceImportResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -253,6 +253,7 @@ func (e Outcome) Valid() bool {
 // Defines values for PriceOrigin.
 const (
 	PriceOriginCatalog  PriceOrigin = "catalog"
+	PriceOriginImport   PriceOrigin = "import"
 	PriceOriginOperator PriceOrigin = "operator"
 	PriceOriginTenant   PriceOrigin = "tenant"
 )
@@ -262,9 +263,59 @@ func (e PriceOrigin) Valid() bool {
 	switch e {
 	case PriceOriginCatalog:
 		return true
+	case PriceOriginImport:
+		return true
 	case PriceOriginOperator:
 		return true
 	case PriceOriginTenant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PriceImportFormat.
+const (
+	GenaiPrices PriceImportFormat = "genai-prices"
+	Litellm     PriceImportFormat = "litellm"
+	ModelsDev   PriceImportFormat = "models.dev"
+	Openrouter  PriceImportFormat = "openrouter"
+)
+
+// Valid indicates whether the value is a known member of the PriceImportFormat enum.
+func (e PriceImportFormat) Valid() bool {
+	switch e {
+	case GenaiPrices:
+		return true
+	case Litellm:
+		return true
+	case ModelsDev:
+		return true
+	case Openrouter:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PriceImportItemAction.
+const (
+	Changed PriceImportItemAction = "changed"
+	Gone    PriceImportItemAction = "gone"
+	New     PriceImportItemAction = "new"
+	Pinned  PriceImportItemAction = "pinned"
+)
+
+// Valid indicates whether the value is a known member of the PriceImportItemAction enum.
+func (e PriceImportItemAction) Valid() bool {
+	switch e {
+	case Changed:
+		return true
+	case Gone:
+		return true
+	case New:
+		return true
+	case Pinned:
 		return true
 	default:
 		return false
@@ -551,17 +602,43 @@ type AuditPage struct {
 // AuthStyle aws: requests are signed with access keys; google: an access token is fetched for a service account
 type AuthStyle string
 
+// Capabilities What a model can do; calls that need what it cannot are refused before anybody is called
+type Capabilities struct {
+	// Input text, image, audio, video, document
+	Input      []string `json:"input"`
+	JsonSchema bool     `json:"json_schema"`
+
+	// Operations chat, completions, embeddings, images, speech, transcription, moderation, rerank
+	Operations []string `json:"operations"`
+	Output     []string `json:"output"`
+	Reasoning  bool     `json:"reasoning"`
+
+	// Temperature False for models that refuse to be given one
+	Temperature bool `json:"temperature"`
+	Tools       bool `json:"tools"`
+}
+
 // CatalogModel defines model for CatalogModel.
 type CatalogModel struct {
 	// BuiltIn Every tenant has a route of this name
-	BuiltIn       bool   `json:"built_in"`
-	ChangeId      *int64 `json:"change_id,omitempty"`
-	ContextWindow int    `json:"context_window"`
-	CostPrice     *Price `json:"cost_price,omitempty"`
+	BuiltIn bool `json:"built_in"`
+
+	// Capabilities What a model can do; calls that need what it cannot are refused before anybody is called
+	Capabilities  *Capabilities `json:"capabilities,omitempty"`
+	ChangeId      *int64        `json:"change_id,omitempty"`
+	ContextWindow int           `json:"context_window"`
+	CostPrice     *Price        `json:"cost_price,omitempty"`
+
+	// DeprecatedAt When the provider stops serving it
+	DeprecatedAt *time.Time `json:"deprecated_at,omitempty"`
 
 	// Id Example: openai/gpt-4o-mini
-	Id            string `json:"id"`
-	Name          string `json:"name"`
+	Id              string `json:"id"`
+	MaxOutputTokens *int   `json:"max_output_tokens,omitempty"`
+	Name            string `json:"name"`
+
+	// Pinned Imports leave its price alone
+	Pinned        bool   `json:"pinned"`
 	Provider      string `json:"provider"`
 	ProviderModel string `json:"provider_model"`
 	SellPrice     *Price `json:"sell_price,omitempty"`
@@ -569,11 +646,15 @@ type CatalogModel struct {
 
 // CatalogModelCreate defines model for CatalogModelCreate.
 type CatalogModelCreate struct {
-	ContextWindow *int         `json:"context_window,omitempty"`
-	Name          *string      `json:"name,omitempty"`
-	Price         *PriceCreate `json:"price,omitempty"`
-	Provider      string       `json:"provider"`
-	ProviderModel string       `json:"provider_model"`
+	// Capabilities What a model can do; calls that need what it cannot are refused before anybody is called
+	Capabilities    *Capabilities `json:"capabilities,omitempty"`
+	ContextWindow   *int          `json:"context_window,omitempty"`
+	DeprecatedAt    *time.Time    `json:"deprecated_at,omitempty"`
+	MaxOutputTokens *int          `json:"max_output_tokens,omitempty"`
+	Name            *string       `json:"name,omitempty"`
+	Price           *PriceCreate  `json:"price,omitempty"`
+	Provider        string        `json:"provider"`
+	ProviderModel   string        `json:"provider_model"`
 }
 
 // CatalogModelPage defines model for CatalogModelPage.
@@ -581,6 +662,22 @@ type CatalogModelPage struct {
 	Data       []CatalogModel `json:"data"`
 	HasMore    bool           `json:"has_more"`
 	NextCursor *string        `json:"next_cursor,omitempty"`
+}
+
+// CatalogModelPatch defines model for CatalogModelPatch.
+type CatalogModelPatch struct {
+	// Capabilities What a model can do; calls that need what it cannot are refused before anybody is called
+	Capabilities  *Capabilities `json:"capabilities,omitempty"`
+	ContextWindow *int          `json:"context_window,omitempty"`
+	DeprecatedAt  *time.Time    `json:"deprecated_at,omitempty"`
+
+	// Id Example: openai/gpt-4o-mini
+	Id              string  `json:"id"`
+	MaxOutputTokens *int    `json:"max_output_tokens,omitempty"`
+	Name            *string `json:"name,omitempty"`
+
+	// Pinned Imports leave its price alone
+	Pinned *bool `json:"pinned,omitempty"`
 }
 
 // ChangeOnDataPlane defines model for ChangeOnDataPlane.
@@ -756,7 +853,7 @@ type DoctorReport struct {
 	Ok     bool          `json:"ok"`
 }
 
-// Dollars US dollars per million tokens (per request for per_request), up to 9 decimals
+// Dollars US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 //
 // Example: 0.15
 type Dollars = string
@@ -963,53 +1060,96 @@ type PasswordChange struct {
 
 // Price defines model for Price.
 type Price struct {
-	// AudioInput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// AudioCacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioCacheRead *Dollars `json:"audio_cache_read,omitempty"`
+
+	// AudioInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	AudioInput *Dollars `json:"audio_input,omitempty"`
 
-	// AudioOutput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// AudioOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	AudioOutput *Dollars `json:"audio_output,omitempty"`
 
-	// CacheRead US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	CacheRead *Dollars `json:"cache_read,omitempty"`
 
-	// CacheWrite US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheWrite US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
-	CacheWrite    *Dollars  `json:"cache_write,omitempty"`
-	ChangeId      *int64    `json:"change_id,omitempty"`
-	EffectiveFrom time.Time `json:"effective_from"`
-	Id            string    `json:"id"`
+	CacheWrite *Dollars `json:"cache_write,omitempty"`
 
-	// ImageInput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheWriteHour US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheWriteHour *Dollars  `json:"cache_write_hour,omitempty"`
+	ChangeId       *int64    `json:"change_id,omitempty"`
+	EffectiveFrom  time.Time `json:"effective_from"`
+	Id             string    `json:"id"`
+
+	// ImageInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	ImageInput *Dollars `json:"image_input,omitempty"`
 
-	// Input US dollars per million tokens (per request for per_request), up to 9 decimals
+	// ImageOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	ImageOutput *Dollars `json:"image_output,omitempty"`
+
+	// Input US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	Input  Dollars     `json:"input"`
 	Origin PriceOrigin `json:"origin"`
 
-	// Output US dollars per million tokens (per request for per_request), up to 9 decimals
+	// Output US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	Output Dollars `json:"output"`
 
-	// PerRequest US dollars per million tokens (per request for per_request), up to 9 decimals
+	// PerAudioMinute US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerAudioMinute *Dollars `json:"per_audio_minute,omitempty"`
+
+	// PerImage US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerImage *Dollars `json:"per_image,omitempty"`
+
+	// PerMillionCharacters US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerMillionCharacters *Dollars `json:"per_million_characters,omitempty"`
+
+	// PerRequest US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	PerRequest Dollars `json:"per_request"`
 
+	// PerSearch US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerSearch *Dollars `json:"per_search,omitempty"`
+
+	// Reasoning US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Reasoning *Dollars `json:"reasoning,omitempty"`
+
 	// Side cost: what the provider charges; sell: what the tenant pays
 	Side   PriceSide `json:"side"`
 	Source string    `json:"source"`
+
+	// Variants What it costs under conditions; the first that fits counts
+	Variants *[]PriceVariant `json:"variants,omitempty"`
 }
 
 // PriceOrigin defines model for Price.Origin.
@@ -1017,49 +1157,173 @@ type PriceOrigin string
 
 // PriceCreate defines model for PriceCreate.
 type PriceCreate struct {
-	// AudioInput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// AudioCacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioCacheRead *Dollars `json:"audio_cache_read,omitempty"`
+
+	// AudioInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	AudioInput *Dollars `json:"audio_input,omitempty"`
 
-	// AudioOutput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// AudioOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	AudioOutput *Dollars `json:"audio_output,omitempty"`
 
-	// CacheRead US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	CacheRead *Dollars `json:"cache_read,omitempty"`
 
-	// CacheWrite US dollars per million tokens (per request for per_request), up to 9 decimals
+	// CacheWrite US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	CacheWrite *Dollars `json:"cache_write,omitempty"`
 
+	// CacheWriteHour US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheWriteHour *Dollars `json:"cache_write_hour,omitempty"`
+
 	// EffectiveFrom Now when missing; not in the past
 	EffectiveFrom *time.Time `json:"effective_from,omitempty"`
 
-	// ImageInput US dollars per million tokens (per request for per_request), up to 9 decimals
+	// ImageInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	ImageInput *Dollars `json:"image_input,omitempty"`
 
-	// Input US dollars per million tokens (per request for per_request), up to 9 decimals
+	// ImageOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	ImageOutput *Dollars `json:"image_output,omitempty"`
+
+	// Input US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	Input Dollars `json:"input"`
 
-	// Output US dollars per million tokens (per request for per_request), up to 9 decimals
+	// Output US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	Output Dollars `json:"output"`
 
-	// PerRequest US dollars per million tokens (per request for per_request), up to 9 decimals
+	// PerAudioMinute US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerAudioMinute *Dollars `json:"per_audio_minute,omitempty"`
+
+	// PerImage US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerImage *Dollars `json:"per_image,omitempty"`
+
+	// PerMillionCharacters US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerMillionCharacters *Dollars `json:"per_million_characters,omitempty"`
+
+	// PerRequest US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
 	//
 	// Example: 0.15
 	PerRequest *Dollars `json:"per_request,omitempty"`
-	Source     *string  `json:"source,omitempty"`
+
+	// PerSearch US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerSearch *Dollars `json:"per_search,omitempty"`
+
+	// Reasoning US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Reasoning *Dollars `json:"reasoning,omitempty"`
+	Source    *string  `json:"source,omitempty"`
+
+	// Variants What it costs under conditions; the first that fits counts
+	Variants *[]PriceVariant `json:"variants,omitempty"`
+}
+
+// PriceFile defines model for PriceFile.
+type PriceFile struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// PriceImport defines model for PriceImport.
+type PriceImport struct {
+	// DryRun Only tell what would change
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// EffectiveFrom Now when missing; not in the past
+	EffectiveFrom *time.Time `json:"effective_from,omitempty"`
+
+	// Files One file, or the tables of models.dev
+	Files []PriceFile `json:"files"`
+
+	// Format Found out when missing
+	Format *PriceImportFormat `json:"format,omitempty"`
+
+	// Source Where the list is from; each price says so
+	Source *string `json:"source,omitempty"`
+}
+
+// PriceImportFormat Found out when missing
+type PriceImportFormat string
+
+// PriceImportChange defines model for PriceImportChange.
+type PriceImportChange struct {
+	// Name Class of the price, with its condition, or a fact
+	Name string  `json:"name"`
+	New  *string `json:"new,omitempty"`
+	Old  *string `json:"old,omitempty"`
+}
+
+// PriceImportItem defines model for PriceImportItem.
+type PriceImportItem struct {
+	Action        PriceImportItemAction `json:"action"`
+	CatalogId     string                `json:"catalog_id"`
+	Changes       []PriceImportChange   `json:"changes"`
+	EffectiveFrom time.Time             `json:"effective_from"`
+}
+
+// PriceImportItemAction defines model for PriceImportItem.Action.
+type PriceImportItemAction string
+
+// PriceImportNote defines model for PriceImportNote.
+type PriceImportNote struct {
+	Text  string `json:"text"`
+	Where string `json:"where"`
+}
+
+// PriceImportResult defines model for PriceImportResult.
+type PriceImportResult struct {
+	ChangeId      *int64            `json:"change_id,omitempty"`
+	Changed       int               `json:"changed"`
+	DryRun        bool              `json:"dry_run"`
+	EffectiveFrom time.Time         `json:"effective_from"`
+	Format        string            `json:"format"`
+	Gone          int               `json:"gone"`
+	Items         []PriceImportItem `json:"items"`
+
+	// Left What the list says and a price cannot hold
+	Left   []PriceImportNote `json:"left"`
+	New    int               `json:"new"`
+	Pinned int               `json:"pinned"`
+
+	// Same Models that cost what the list says already
+	Same   int    `json:"same"`
+	Source string `json:"source"`
+
+	// Unknown Models of providers that are not known here
+	Unknown []PriceImportUnknown `json:"unknown"`
+}
+
+// PriceImportUnknown defines model for PriceImportUnknown.
+type PriceImportUnknown struct {
+	Models   int    `json:"models"`
+	Provider string `json:"provider"`
 }
 
 // PricePage defines model for PricePage.
@@ -1071,6 +1335,22 @@ type PricePage struct {
 
 // PriceSide cost: what the provider charges; sell: what the tenant pays
 type PriceSide string
+
+// PriceVariant A price under a condition: all parts that are set must hold
+type PriceVariant struct {
+	// AboveInputTokens More tokens of input than this, those of caches included
+	AboveInputTokens *int64 `json:"above_input_tokens,omitempty"`
+
+	// FromMinute Minute of the day, UTC, inclusive; a span may go over midnight
+	FromMinute *int  `json:"from_minute,omitempty"`
+	Price      Rates `json:"price"`
+
+	// ServiceTier Example: batch
+	ServiceTier *string `json:"service_tier,omitempty"`
+
+	// ToMinute Exclusive
+	ToMinute *int `json:"to_minute,omitempty"`
+}
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -1109,6 +1389,89 @@ type ProjectPage struct {
 // ProjectPatch defines model for ProjectPatch.
 type ProjectPatch struct {
 	Name *string `json:"name,omitempty"`
+}
+
+// Rates defines model for Rates.
+type Rates struct {
+	// AudioCacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioCacheRead *Dollars `json:"audio_cache_read,omitempty"`
+
+	// AudioInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioInput *Dollars `json:"audio_input,omitempty"`
+
+	// AudioOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	AudioOutput *Dollars `json:"audio_output,omitempty"`
+
+	// CacheRead US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheRead *Dollars `json:"cache_read,omitempty"`
+
+	// CacheWrite US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheWrite *Dollars `json:"cache_write,omitempty"`
+
+	// CacheWriteHour US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	CacheWriteHour *Dollars `json:"cache_write_hour,omitempty"`
+
+	// ImageInput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	ImageInput *Dollars `json:"image_input,omitempty"`
+
+	// ImageOutput US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	ImageOutput *Dollars `json:"image_output,omitempty"`
+
+	// Input US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Input Dollars `json:"input"`
+
+	// Output US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Output Dollars `json:"output"`
+
+	// PerAudioMinute US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerAudioMinute *Dollars `json:"per_audio_minute,omitempty"`
+
+	// PerImage US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerImage *Dollars `json:"per_image,omitempty"`
+
+	// PerMillionCharacters US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerMillionCharacters *Dollars `json:"per_million_characters,omitempty"`
+
+	// PerRequest US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerRequest *Dollars `json:"per_request,omitempty"`
+
+	// PerSearch US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	PerSearch *Dollars `json:"per_search,omitempty"`
+
+	// Reasoning US dollars per million tokens, but for per_…, whose name says of what; up to 9 decimals
+	//
+	// Example: 0.15
+	Reasoning *Dollars `json:"reasoning,omitempty"`
 }
 
 // Refusal defines model for Refusal.
@@ -1422,6 +1785,12 @@ type ListOperatorAuditParams struct {
 
 	// Cursor next_cursor of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// UpdateCatalogModelParams defines parameters for UpdateCatalogModel.
+type UpdateCatalogModelParams struct {
+	// IdempotencyKey A repeat with the same key and body answers as the first time did
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateCatalogModelParams defines parameters for CreateCatalogModel.
@@ -1759,11 +2128,17 @@ type GetUsageParamsGroupBy string
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
+// UpdateCatalogModelJSONRequestBody defines body for UpdateCatalogModel for application/json ContentType.
+type UpdateCatalogModelJSONRequestBody = CatalogModelPatch
+
 // CreateCatalogModelJSONRequestBody defines body for CreateCatalogModel for application/json ContentType.
 type CreateCatalogModelJSONRequestBody = CatalogModelCreate
 
 // CreateOperatorPriceJSONRequestBody defines body for CreateOperatorPrice for application/json ContentType.
 type CreateOperatorPriceJSONRequestBody = OperatorPriceCreate
+
+// ImportPricesJSONRequestBody defines body for ImportPrices for application/json ContentType.
+type ImportPricesJSONRequestBody = PriceImport
 
 // SignInJSONRequestBody defines body for SignIn for application/json ContentType.
 type SignInJSONRequestBody = SignIn
@@ -1836,6 +2211,9 @@ type ServerInterface interface {
 	// ListOperatorAudit What operators changed, newest first
 	// (GET /v1/operator/audit)
 	ListOperatorAudit(ctx echo.Context, params ListOperatorAuditParams) error
+	// UpdateCatalogModel Change what is known of a model, or pin its price
+	// (PATCH /v1/operator/catalog/models)
+	UpdateCatalogModel(ctx echo.Context, params UpdateCatalogModelParams) error
 	// CreateCatalogModel Add a model to the catalogue
 	// (POST /v1/operator/catalog/models)
 	CreateCatalogModel(ctx echo.Context, params CreateCatalogModelParams) error
@@ -1854,6 +2232,9 @@ type ServerInterface interface {
 	// CreateOperatorPrice Set what a provider charges or what tenants pay, from a moment on
 	// (POST /v1/operator/prices)
 	CreateOperatorPrice(ctx echo.Context, params CreateOperatorPriceParams) error
+	// ImportPrices Take over a public price list, all of it or nothing
+	// (POST /v1/operator/prices/import)
+	ImportPrices(ctx echo.Context) error
 	// SignIn Sign in with e-mail address and password
 	// (POST /v1/sessions)
 	SignIn(ctx echo.Context) error
@@ -2095,6 +2476,35 @@ func (w *ServerInterfaceWrapper) ListOperatorAudit(ctx echo.Context) error {
 	return err
 }
 
+// UpdateCatalogModel converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateCatalogModel(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateCatalogModelParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateCatalogModel(ctx, params)
+	return err
+}
+
 // CreateCatalogModel converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateCatalogModel(ctx echo.Context) error {
 	var err error
@@ -2209,6 +2619,15 @@ func (w *ServerInterfaceWrapper) CreateOperatorPrice(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateOperatorPrice(ctx, params)
+	return err
+}
+
+// ImportPrices converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportPrices(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportPrices(ctx)
 	return err
 }
 
@@ -4251,7 +4670,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/config/refusals", wrapper.ListRefusals, options.OperationMiddlewares["listRefusals"]...)
 	router.GET(options.BaseURL+"/v1/operator/overview", wrapper.GetOverview, options.OperationMiddlewares["getOverview"]...)
 	router.GET(options.BaseURL+"/v1/operator/data-planes", wrapper.ListDataPlanes, options.OperationMiddlewares["listDataPlanes"]...)
+	router.PATCH(options.BaseURL+"/v1/operator/catalog/models", wrapper.UpdateCatalogModel, options.OperationMiddlewares["updateCatalogModel"]...)
 	router.POST(options.BaseURL+"/v1/operator/catalog/models", wrapper.CreateCatalogModel, options.OperationMiddlewares["createCatalogModel"]...)
+	router.POST(options.BaseURL+"/v1/operator/prices/import", wrapper.ImportPrices, options.OperationMiddlewares["importPrices"]...)
 	router.POST(options.BaseURL+"/v1/operator/prices", wrapper.CreateOperatorPrice, options.OperationMiddlewares["createOperatorPrice"]...)
 	router.GET(options.BaseURL+"/v1/operator/audit", wrapper.ListOperatorAudit, options.OperationMiddlewares["listOperatorAudit"]...)
 	router.GET(options.BaseURL+"/v1/operator/doctor", wrapper.RunDoctor, options.OperationMiddlewares["runDoctor"]...)
@@ -4399,6 +4820,46 @@ type ListOperatorAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListOperatorAuditdefaultApplicationProblemPlusJSONResponse) VisitListOperatorAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCatalogModelRequestObject struct {
+	Params UpdateCatalogModelParams
+	Body   *UpdateCatalogModelJSONRequestBody
+}
+
+type UpdateCatalogModelResponseObject interface {
+	VisitUpdateCatalogModelResponse(w http.ResponseWriter) error
+}
+
+type UpdateCatalogModel200JSONResponse CatalogModel
+
+func (response UpdateCatalogModel200JSONResponse) VisitUpdateCatalogModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCatalogModeldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateCatalogModeldefaultApplicationProblemPlusJSONResponse) VisitUpdateCatalogModelResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4638,6 +5099,45 @@ type CreateOperatorPricedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateOperatorPricedefaultApplicationProblemPlusJSONResponse) VisitCreateOperatorPriceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportPricesRequestObject struct {
+	Body *ImportPricesJSONRequestBody
+}
+
+type ImportPricesResponseObject interface {
+	VisitImportPricesResponse(w http.ResponseWriter) error
+}
+
+type ImportPrices200JSONResponse PriceImportResult
+
+func (response ImportPrices200JSONResponse) VisitImportPricesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportPricesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ImportPricesdefaultApplicationProblemPlusJSONResponse) VisitImportPricesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6801,6 +7301,9 @@ type StrictServerInterface interface {
 	// ListOperatorAudit What operators changed, newest first
 	// (GET /v1/operator/audit)
 	ListOperatorAudit(ctx context.Context, request ListOperatorAuditRequestObject) (ListOperatorAuditResponseObject, error)
+	// UpdateCatalogModel Change what is known of a model, or pin its price
+	// (PATCH /v1/operator/catalog/models)
+	UpdateCatalogModel(ctx context.Context, request UpdateCatalogModelRequestObject) (UpdateCatalogModelResponseObject, error)
 	// CreateCatalogModel Add a model to the catalogue
 	// (POST /v1/operator/catalog/models)
 	CreateCatalogModel(ctx context.Context, request CreateCatalogModelRequestObject) (CreateCatalogModelResponseObject, error)
@@ -6819,6 +7322,9 @@ type StrictServerInterface interface {
 	// CreateOperatorPrice Set what a provider charges or what tenants pay, from a moment on
 	// (POST /v1/operator/prices)
 	CreateOperatorPrice(ctx context.Context, request CreateOperatorPriceRequestObject) (CreateOperatorPriceResponseObject, error)
+	// ImportPrices Take over a public price list, all of it or nothing
+	// (POST /v1/operator/prices/import)
+	ImportPrices(ctx context.Context, request ImportPricesRequestObject) (ImportPricesResponseObject, error)
 	// SignIn Sign in with e-mail address and password
 	// (POST /v1/sessions)
 	SignIn(ctx context.Context, request SignInRequestObject) (SignInResponseObject, error)
@@ -7111,6 +7617,54 @@ func (sh *strictHandler) ListOperatorAudit(ctx echo.Context, params ListOperator
 	return nil
 }
 
+// UpdateCatalogModel operation middleware
+func (sh *strictHandler) UpdateCatalogModel(ctx echo.Context, params UpdateCatalogModelParams) error {
+	var request UpdateCatalogModelRequestObject
+
+	request.Params = params
+
+	var body UpdateCatalogModelJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateCatalogModel(ctx.Request().Context(), request.(UpdateCatalogModelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateCatalogModel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateCatalogModelResponseObject); ok {
+		return validResponse.VisitUpdateCatalogModelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateCatalogModel operation middleware
 func (sh *strictHandler) CreateCatalogModel(ctx echo.Context, params CreateCatalogModelParams) error {
 	var request CreateCatalogModelRequestObject
@@ -7295,6 +7849,52 @@ func (sh *strictHandler) CreateOperatorPrice(ctx echo.Context, params CreateOper
 		return err
 	} else if validResponse, ok := response.(CreateOperatorPriceResponseObject); ok {
 		return validResponse.VisitCreateOperatorPriceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ImportPrices operation middleware
+func (sh *strictHandler) ImportPrices(ctx echo.Context) error {
+	var request ImportPricesRequestObject
+
+	var body ImportPricesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportPrices(ctx.Request().Context(), request.(ImportPricesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportPrices")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ImportPricesResponseObject); ok {
+		return validResponse.VisitImportPricesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -9123,147 +9723,169 @@ func (sh *strictHandler) GetUsage(ctx echo.Context, tenantId TenantId, params Ge
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3rctw21uCroHqnKskupZZv2Yn0SyM7M97YsUuSN/VV7K8Fkae7MSIBBgDV7lG5ap5mHmye5CvceAXZ",
-	"ZHdTkjP5ZUsiQeDcbzjnbhKyJGUUqBST47tJijlOQALXP51lXDCu/heBCDlJJWF0cjyh8FnOQv1HxOZI",
-	"LgGleAHoGuaMwySYEPXUbxnw9SSYUJzA5Hhinp8EExEuIcFq1QR/fgN0IZeT4xdHR8FErlP1pJCc0MXk",
-	"y5dg8iNnSfP7FxJzGSBCwzgT5BZO0LMjFOG1QHjB0GoJFCVECLWIfy9ztWx5J3PGEywnx5MISziQJFGn",
-	"aG7ndQRJyiTQcP0TrJsbO0UcUsASrYhcargInAC6gTXCNELXLFL/ESvgAmGhH5gTLiRSX0QRidx+l4Aj",
-	"4MWGSx8+UF9ugeLTFy+8256/xTJcNvf76hIvHAZvgQvCKJIMhUtMF9C6l/mBWa5lE98/9+3hDUmIVE/6",
-	"8BHrP5bXi2COs1hOjp8eBWpxkmTJ5PiJopKEUPtT/h1CJSyA6w9dAsVUvo6ap30doW8l0Nm///mv7xDj",
-	"SMRZTiAplstiP1KvMdP44PBbRjhEk2PJMxh05kvmATmNAgSfc8qlbNWHYiUbTq9f1OZFyqgAzc7vObuO",
-	"QfNTyKgEqvGB0zQmIVbbm6bmif/zd6H2elf64J84zCfHk/81LeTF1PxVTN26+ou103LODFrsw2qt05RY",
-	"7kk5S4FLYvaH45itIJpxlknzm+pi5/r3SC6J0CyV4DUKcRyfIEhSuUYJYCoQjmMFQwmJXqIGlBxKmHO8",
-	"Vj8bYle4LsOVUPn980mTwIJJyAFLiGZY9kVEMIHPKeEgBr2zJAY/HtGnhQnQyLGugJCD9C1iTtX4dYyF",
-	"nGVi4CkMKXqWSzncEpaJ2S2OSTTLqCRxc+sf1K8NrRebtjpD/0btCnEmNS2iFeM3YhL03FvK2d8hlLOW",
-	"A3O4ZTcDj6t3MvAdIbHMNN0BVSLq1wkOJblVzxoaMBJFb2byybOAlcK9aPFLWTj9OtHSqgQHizBLSfne",
-	"gjqfFR+tEHexO3atllS7M5x7ph8azr8/4wSEolnuGBlLBJ+JkJ0cXNZvHitBq4fX5uEnpb/nDL4N8zlS",
-	"L33b6Z78541UWD395RKQ0SvfCMTiCIRE9vm6AtioWMpo11ttR9Z7vACLnHfzyfGvG0S5evpLUMdshKXW",
-	"AjlOutaw4r0hamv71ms29/2ptHNrs/xBZbXX4Bb4zH7QQ2j4BoxtqR9ZI7zC6+Lz14zFgKnGRwvNnGvJ",
-	"1wQ9uwUe43QmIGQ0EhU77c/fPz8qm2pPX/zw9Khirh15JVjLFn4hcnlh1Fpv4s0Jr75voBFEM8A89tns",
-	"cwkc4VzxHKOsqqhYHDllZfVtrqOs8lqxLI7QEt+C1loQnSAikf6qsu96KzGRH7im9JdsRRGjod8rKXOV",
-	"XaKFr6RUHNBEbMghAioJjtsUaJRxfeSZ0W497CRQpt8sZJHfZtB+z+x6LaH/kilnt0T5In4jxPxxlrAI",
-	"Yu8jQhlPW2v0Deo331xjK0ENviVVXAJSZXtVgNeh5ZX2WUTkKyq5z7AOpbUp4DNO0lgLrpTMbmB9aIwR",
-	"38lxKBlvowfzxxtCu/7cajAOQUAYE1C+WOqnS5DYGJs4iog6Jo7flw5vfLYGtJZYeNzhi7+dHjx98T1S",
-	"cs64GaAAqs1txffqLScDGHXxjgAt4bPXgITfMhAdNqlgGQ9h499boSzgt20MRfWaxkEFjSWEV/AXOPKp",
-	"76h6gspxy1jLcWSh3kq8D2CpFDyzi7WSyeWFXMfQJCi8EsfIwkUgzAEJsqAQmfgQDkMQ2pUVJ2jB2CKG",
-	"Y4Sp+71kN0AREWgOMlxChOZM6SkB/JaEoJ5imTbsnatxDZhr+VNEbBjVCFwpGWK+4PU6zrDEMVu8dZKz",
-	"CtPrjMRyRqgnmHELfG2tWsUdWo1mEgyTEIEsBdVNjy28bkYlfJazFaERW/nEsXpGyFnKSQibIxbqodw/",
-	"LqQiS4FiMl2k8uA5O1Cmy0BHeEcFBXE86AQtLmCrIrL4qEEzKFDs484ydbT5fk38dNl9XtPXb3b3h4bd",
-	"Wg0NNV+qalqnWErgipL/+1d88I+jgx8+2X8PPv3vP7XEGWpIrJ+g03jvbTNswsP9C8uKjNhBXJ5pzn9H",
-	"X2KJ38eY+gIJyiSfVeJ3NEuuDeWopWeperFNccbktsyeJanDYZ4JiDYd9Vw9hmPvqYpP2w95MaXPeJGb",
-	"jjVeGSz7koTIoYZrsVnRH8cN3HgCpg68VVWgXkHmc8bl1u4QkX5DPruOiVgODcjtbDBxuCUuvFbd/lsT",
-	"fLG+n85o2T1yrdgM/YGxA/P8SA/kiZitlFWUeDz1HzlLkMEukgwpwCJGi1gooxBotw/hOG4CtOAJySSO",
-	"u3ESMkohlDoAucE+LOizRnubLMDYRDrNbqoU6OWS3CvyiICUzEqx0Oq5/r9LVSk6WzAQiFDJEOBwiT6c",
-	"vwmU725jyk6sohWmUiBjDzX9kUwuZ9Zq8vor6u/C2XjdJqUzBr8Ek2ssYJbxuGpjLKVMxfF0ilNyaOyN",
-	"w5Al09snXu9nuJ2k0DxTPMQyWRWiO2YxIoJjhboNIHhpH6s6+Zs21MLTJIo3v9vLHquSkAF8gBIiJMdx",
-	"gP79z38hxlGYCalzwx7ZsfAS47n+vaFFn6k/ZzxQK+sHFEniKOLKvicCJThStnJ7LGjmzwK9UdIhXGKO",
-	"QwlcVPNA+murJRNKWiAiTsrpFiIFxHP1bR1FRAtyCxRd4/BmMkI2wpqbJTPH0VCJOSrsVeXFoCIHchxU",
-	"oeMl+jbaa1LUgPRHIbBaUyBVsVWyDZ8fbZY79TjwGHKoSkg/UbaiuZAURscwah04IByxFa1mJF54d+aX",
-	"O3k0+PujjbHgvcqX/MPP9Jc3ftojZoYusX3KaCxfpZBYm+iwLfB8ubTFKzGjcGICEDkJIrwS6PTs7NXF",
-	"xeynV/81e/3y+OLV2fmry1nxSyWK/t/Fu5/NuyYCocWR+qVems2bMQ0rL3U0PUIJSKz9iQoZPjHZhR65",
-	"sRKMu5n6AXyqwgLaxaMqncCfMvvKpNIporDK9SQFiERZh+EFJjRAghmdSpmuqwoxRQJopMhJMmWq28ch",
-	"FqANwj/k2Ihy7D9T2DSkSVdUw9Cz38Ew2Zi+ibBrWFoXt26LGv/WuuBEokh5R5RZd3ytq4T6JO9SZgRJ",
-	"j2fbLHc6m8dksZQ9l4nxor+TbOxdCsq1Rs6rzw+9xMLnJeuqJwFAB0YdiphBH38/ZSzWrCwGvZHRkNE5",
-	"4Qn0dfW2zWZCuTzJuuxCsjTVsYGYCenNEZgof99DZQIvYKYX6/dCST9163TtWBj6LJvujrtqadQKzt35",
-	"S0jNeak4YIkby1RcRa0PbZVTf+oSDm+I8GThB5kOnSE6wxizQaRbN51qSwRtFkgweQkxSEO2uwU6vZKk",
-	"iX7vHgqdWxUfvxAOyHy7cMGBRikjVCKRAr4RJ+imjx8UICaX6q/6LWRCCAfhEpeTcNXf2p+KMtxggqlc",
-	"cpaS8CABoehF5+bA5pquIeIsvDkIGVW0bZI1yng5uH3qZcuXLJSMny0hvGkiAD6nMaZY+hmrI3DCbloC",
-	"6GwltqImY4izm4ldI6jszYtRfbBzSBn3VayoA/cPbJeh5OEX/3FrZ9Cbt9/1bziOMfdosA8XKDJ/Qylw",
-	"lJA4NoX2N0AF+lb9zgaOtOGSAp/Zn78LUJYqrfcDiiAkCY4N5Fwo8ejwyYuqpfLMZ3H9SCCOTCl2A5Bz",
-	"8tmfRGEhblaNKEv7sJrULVXIGXrezMP52sU7PoC+xRQvIAEqveXi912I3be4upWptitC3uxVnTPjUO1Y",
-	"fNwRwNO7aBYSbwiXVfDXFjG7x7rJ/rD0Sy/9/saD3n8UoconOwQSKgttU4FZ30n9WGMXOL71EVhiC8T6",
-	"8q/LHjomyoSORCf52ZRt6NXFCShXQyxJ2l8zvc3f8RpyrQo6BY4l4z30lk3Vlfk5f7u6Zy9t67/vSfoO",
-	"RUW7KB0gFhX+2lLGuyY43NrubHWJ2Tu1YMDcKiQd4Cp3/Z53iMaaD824LSxjGdVu9DWY5NO3jhS+q0U8",
-	"/MU4WIgV49E+vtAoljnap8h26GiX2RrgDyCsIU/abyul7c69od6tAbYBUFpANb62F/7U1zBbyrWtPdO1",
-	"jLnvaWtt8jjFrI8vWb7maS+DVtnX7sALFn+tZGiqpNrkzfB0/uCSxm0E8+b6/5Zf661Ffl/x3oshg0lG",
-	"tSPf760P5uH85V11Qb3Iv6sOs7rRHI5DFEZnNWaFCuuSOqMRul4XpTGYRkhvrOMemr84s0E33TfXdqvm",
-	"3LLkUjFzJmHm14xv9WUpX9my0mFyCRYykrE+ANmBAOtFWC3U1FEf+kCFoTtXhNp9e/XZbgBtgOgdfcOE",
-	"J0Tzi6lYTFOgQiF+TiCOhMkXhTiOi9ChxHwB8huBbJYPhZhSJhF8TjkIcYximEvEMnNJWxFShIip6TMp",
-	"VfT5QLI4Xih5HHEdds9TUPpTRCBXp1qEFdWTE1fA6nU+3lkzq8w9AwUD13WGNg5+ojflNGQhJNQPc8Zt",
-	"Kd3ma5P2nbGkgyBRv1cu1IN1+2DQTVv9KbdLHwO+y2TIkkp+xUQ8c3RmqZAccDLTF7+KezJhzMwDSsNw",
-	"nqWmUDPM/LmYd7fAbwms/Fe9bmFWStbUw+FyqcSdjTdaykyBExb1Sw3ObUuWfpaFPs8t9mt4HYPv7yp/",
-	"EHgB79U7Pld5WH5Ksv5nkCw1UnfgVv/KWeb16tWCpe3uZUWJ482msnmqTte2G45uMZLjK1+zkhirUleO",
-	"weqRKhDz8YnTUVXSXWIxSxhvKd0v9RzabNjnS/m/bpxYU+zukZEZ57Y3ykbpRg0P1spXJIoB62h+xlFE",
-	"5nNQC5YKNgd7wnXjwG7RbMB7SCdKa+IhiwibEZpmm8tTbDpDF/iot1gmh70W4nAJMw44GvzSihMJQ94a",
-	"6FfBfA6GlgeKsxbvKMHq6wPBOvR5xsnC3MJz2sWq82pEz7ChV28MRmEpFzXgrcE62Vwi6Jn7t2rYQqOB",
-	"SwfX/LTVU+Qfa+Wa1tre3ynvNHmh1lCj1qHqRNcTOcsBC9m7v8E9sck9EXlOs5X060bZXaPOVjK8f0cu",
-	"j4Rs68gVPN0gopAJeYxWzovKYw9KJy5AnCABcVx6wN4pTrGuwsnlHTMcDHHslW+lDmf166ktbSiK/gHN",
-	"bIUy0fsbaKUku8dAa0uzb+gR0N59IphIImPoaHHWMEtsPW25Y6NtjpPGmFBTY2t7UWwInKq/uh2UE8Lm",
-	"ZXXYytH8RK57H+0nszQ0f7Sniy29o3X2sG2qZauEdt8+UPbbDyFPmNvD9hLF7t0bHNoWbA0QuQu/3pK8",
-	"7svG7UUvgWkq6ef6EMjtg15/HUr29bvPm3qB5GWDtrOmg1P18J/akbGHGsn8Hvd2BKi2klsFzRsVN7Bu",
-	"7Y5j/9zRAEd3Ymq7nJkbfzNTJNY3W1TYfwNfZELOKKas5/N77wYFQpIEy7ZUkrkfoY/U/5NLKdNZlwLV",
-	"ltgwQBk3q62ckhXxvy6ydGHC3FYdtgcdfxyCrQ29MXfN03HAglFCF8OOsak7Essk7LGLFwec+Mmrnggv",
-	"tzHa2JIrp8mgLBNqfTjNWcrU050ddHRUpeFGtzB7pDL31Ii6TmA+0eIVGx6slqVEhQhL0qxDhr7MDe2a",
-	"JC1Jwn5Nm2wTO4+RXfLQh9Fi2UkfKDk7u5PpuwGL2cArJFsk/TfbKYNu9BR++jBoELoAIQfbNb1cb6eL",
-	"t6sM6NsqzZZ04QV4i379sqLMAl4q9FOYF9BNoqk2UyttL2gYZe5ajOnwVsZGB2fev2NQQuW2jsG5LTDK",
-	"82wravoFRIkOCkZwC7Ha4CSYXJM4NgUNtwRWlWvABRWeO32zY6+e/Tmv5cxpzzo/ncYOcRwDFyjNpOmL",
-	"8tEs9XHi+zijs9imxDttFpM435/rnJ+u2MIAf1pjq82bHpJybutDtqGkZCDU/PXk+T5bT/gArKnZYCfG",
-	"1Pv2+uuPEjENyF+AcAS++1UFLdU9Be+6iv3EXlgX6DSTS8bJP0xb4b+4Ro4bonB67cqlFh8lXZAFfU13",
-	"KSoul/1uSIm2lOHmK7Rt8EO6/6rnyyUgrRe+yRtR7lDhPEJWt6h9rRelRYDmnCXmljNOoKMyz3vH3ha5",
-	"7COuWF4qGILQ9ywmoefeFkt9HPF6jiiTAXKJTIESfOPyAEKXH9nicuHvZV65qqc+0b6zcxC6Z3lLVKdf",
-	"g/vS/ZjCxx4QEhWFmOl6w0mjHKn96qFb0Fh4ppNiB7nr6gXZZf7VR2MZtYbV9lxKvqupU60pz9343laO",
-	"2c/GSyGtUq8mkHYQnYFpx+G74DHSvRGTZbaFhqUhDv9BUnYTSbSJMeML9b6HMlx07VsQmQ23H/f+zWDz",
-	"3XO22sUUdpsfN3dVbLXxjWF42rGKMMerXaUdnRft95RFJlI9N8Pro1/m+2uPIVZ5/AzHsc54560d+hW5",
-	"PkQk8UGTPp44QtENwxRpBEg9fGBbGfTsI5TXUNQbFemK6ADNMYkhQrWyEF0QXy2F7vOxchKp/j3bmNP0",
-	"xbStF1bAAWnFAxGyHcLGDY8OTzjtnCDyYLZWYLMNYn1Jn+qX3mOuB+bUY579U0NbdRrJ382JrxKcvadU",
-	"ye4xYG+qxSdTK5deSjL1Oma6qes/gDOvNP0gvGXYwwpiF5xlqfB1qOULM+GMhHbIaXna1vaV7j0vFFR3",
-	"847Ga+TeFGb6RmbLEfZx9WDQZYIRK/UtNnJAeOmlAG8D9wv36wH3ylNgaQzHWqjcwPoboWS3te1y7+Fb",
-	"yih8p8153X9Jz2EzX9s3jNyqrktNuzVSQqrHpGibvWnL50rgH8ApHi+ERRAH5v5hoJsUkkh3o3bT6hSx",
-	"skwaaM2u14GOhShI5t2mtXeklZm9aVSaqrlGSxy19T3fCdA6J57jsA3MpuFjxolcX6j17EgZE+F0I2Z1",
-	"LKcW9FxKmZqRsoTOWcvsGbkkdGFMB8YljgNbw5gkCkgxoaChtWaZ7uCl6HLBcSJ0t9CIHX6kp5lcApUk",
-	"xBKMYLiqBGOPbTT2yoSgkA2aoG+v5ELM/v3Pf13pWcL4Iy0ahGg0qgcS88AhOk105Er3Bbeaq6J00bdP",
-	"4OAH9OHi5XcnH6kWmuZh2/YJGZwJRGhHL6kTPUfavHj+49lH+uzZsx8C9OHy7BDpylTzp6u2kb9X6Nvz",
-	"H8/QD89f/N/v7IgidBWyCK4+UnP6qzn5fHWI3r+7uNTweH96efY3PbAoleiqNqX66hCd26owBXDO1wpM",
-	"Vzb8cRUgHAuGhAIYFujq1SVeXNmQOJG6J7n+vZs3fYUkswSu1jHxJ8WOgiXgCAFL/aPuCAuxcLMaokN0",
-	"av9rHoqK0QgfaZIJHdzlVN/4tAO6cwC4QNfVMRIA6GoB0twdujr8SPXYgxCogMKrm5ymyk44eHp4NAkm",
-	"usVt3vV/tVodYv3nQ8YXU/uumL55ffbq54tX+p2iuHdyaa+KopBRyVls9lwKIh1Pnh49/f7gyZODp09t",
-	"hRLFKZkcT54dHh0+swV4mummt0+m9sbItLjPtjANefLalNeRUt9EyPLAF61TSrPhW1zw4pGpmfet3PAN",
-	"D9oh8+pJ3+DrUp1M78nbn2qDr58eHXUMvR427LoxhMcz9frdT6a03I7G9C+Y77A0P1s5wEmC+dqG4Cy2",
-	"Mk3mBmXFaHkrJQhVysB0TsILhZuJvSKu1lM4N5rbi+e/gnxrajJHAtfb8QD0y5KZ2/pOJDNu9KcwKnJl",
-	"u8EmeI04YF0Y4SDkQt8lGE3LQcrUNi6tQstwvbs/WJS4/4VF671BrHY98UtV7UqewZcGvp57Ih9G7u0B",
-	"zn8lt6A1qJ4cgalugokctE70nXGjYPUfLGgFAtNVtQ3iLtEzVW6R7JRE7mq7ntc3viQaU3wUkw7HYwss",
-	"S1k0q/8C1yzZuWIOL/nFwSZimrqihS10NLoyH2wojkqWg+4c92kc3vJMsuvFX09G2cFoJHAaKVvNNS6x",
-	"nSWsJumJel2DNhUUp2LJZJf+ONOPXrgnB/EOCyXIA1PJWoVh7lNdE4r52lMLMZ7WtZxiYIAcDGwKrGQ5",
-	"WnNTeYUid9N+Pr286AdjtdBBMaCtVfrlnZ7FmIq62pt6LPCWJ5I5Q4bwooO79trwoicAdVPfVtidZ9S0",
-	"/R0VbOUuxWNB7TyjNuZwiznBVCJlJBMQJ2bmmfZf5oRGSClnk7vsAT9W6iLSxt15p5GhEv1HzpI+SveS",
-	"tZr+pRBLgYwclJNIT7V34c4ly/R8KexrzTmqSs9BNBb6z5iQgTH3A5RgviA0sB5/UBo5RiNkIt5mfnWp",
-	"lU8/cjD+xCY1X2kz9Fj1vK8X0j0reteEahySuABp/BvcuEptpr9hmZdOpXgdmDoHZRPo+JQuPmknCWfC",
-	"t9OCrSkcB3t28XtGWF5o1UTZhZnkR+j2mLMh0Mnxr58qeCQLqjx4rQvhIMEkzuceKYZOC1+z1ZFy2JqW",
-	"GtdEeiSDH2/vMo+V5vEgX+k8/O60+kpPzy/89M6zkAU1UfI2hVSpLRxRqle+s2c2biGGX5ZgPGjJlc+m",
-	"SyDXeowkylKXn26CLujg0Q/pYxXRdnf3zeTl+k8PVt9i05Bmr3h9i28AYZdx16xOpDD1dQHCxiV3KTOb",
-	"ZjC/O33/Gt3AuotjSn3EWj2Iy6Jf1+gxXH8RQF5hxziyVZE+i8/96I30PvGWm/tNx7zWsh9ZVAs/R7UW",
-	"SxVto7n/heVXdrL0SOlnRyjCa1Htyu2xBAqh0lIYqqdilyo3ccwBR2tdubMAM2q5FKu2esy4zGuW6TTP",
-	"YflObMnGvMxLBB+j5KpU5d6z/PKUf+5divWSWxUx5UTXJqKqiqzpXd6K80uXxs+pYWSeHI0f31FXblUC",
-	"i+vS9mUolZvNvo40faeuuLQKtQ9ptD822iz+X891gnZkjjOFtL0Y7qshjXPQWhF30Ec700xxSg7c1MhW",
-	"5W9uq4ivPG2iDzGq1lSwcgZXOWKi78XsyKUd8RRzsseq68zuHkbXNa9ZjYR5o+eoQ/6J1nJuXr5AQg8n",
-	"0v0OibDVIYjReN0gkh6sOr0r2oR0ar2cLkbmqVG1nrX8R+AqZ/fb7lLW7K+0YKlS6rDykU69uieWfXi9",
-	"6qTqA+jVkYnPVD+UmHpnXp2awXk6JPpIadarZc71tvepZb5Oiji3hYO6REhHwylbIZtyDDNpXJsUKDLp",
-	"aLEHimFu2vIjp5j69P0bXTVsXHgW54P0dbpBkgQO0bk6GqELROw4fgTUDukvvWDFv4YDYdRVJWOpR/0d",
-	"I33TawaYx2v1IEUCrwXKqCR2FI2OFuhAAsviyEzlXTF+A57Qgd7SV2FOmZ0+jMS9B3NK14sZPsOIwspS",
-	"w0lOHQah/EYRWH4lgN0Cj3E6iOs2Fo79UTDWs47SVonpxGFrqdg+QhYd6LQ1R2YrYnqX11132sm2THLM",
-	"il/9hTw4PBYSSLgsV6XrSv2Y6DHkCFsEmcJWPJfA0ZKtUMwqtR4GgiPY1UWvhy6Fs/mqXg/0c9OztTum",
-	"ce4eGhHt5Ta04xkl7npE/VICioiu5kES30BQBNLNXcP94rwXVkyBlpjeuf92cuV50bzu6+bLyyUgoa+w",
-	"Xa9RqSXf6CzHyxAciePyEXMbLoKUnvuqdWlxkPEjiWEFaPWbGaOFE4sjPtoa7HyHD1SBXUBo3IBiiQTa",
-	"7+Zs4MvpXWUO5Jeu2p6X+ve7EEAl3DRWwazeZTSiSk3Y7UboB+32ZPm1e5BE9xF/HUsWtRiLtcmlo8Vh",
-	"9yjrHj4WW9ZNDxCPvQeCdDHZreViccF6c9bzbf7s15/8rJxlfMuleo/9HlOhlXM+VvOlssmHsWAqW7i3",
-	"/GiNLkbJktY4fHpX/GL0PEzjUyOmY0ag9PuQPeMnZ2o9NEp5mkFkpHsbblAQ9pmvWzPoQ9yDSsiBtefy",
-	"NW8C6t2KArctf6OEUIFwFNk+Q+h6bToIVe9KGEOXcFeOeqJFD8LUVStGkS1cFIfolOb3o02FvW7CXdSo",
-	"YoFWEMcBWumgbIJvoFLqOme8aDKyWjKdK6OMQjMpdRpFttHmY1VnencPpMdsC9Im5Z5G+7l6chpFTUwV",
-	"mBxYbme5YHpn/rPJHzee6Lbo/1354okDgkd8tPclse+MLD3vwwEfRX62mDGONsf0vPck0x7e63YK9AE8",
-	"7pGpL/e223mvS9Rtbg91X32hRrWfRu/iZMwnB6p7SwM86i4sD9h+Zdy+K85RtsAfEtrSFDK9cxNyegT6",
-	"t0Tx78uuaIF0h1Vh3xhXpNyLTbF/odJiURSTusYzKPYirx6BPWEUykOYE6PSXWFN7EG2lTqNdFsX781z",
-	"X7WJoc8weqNI2wuSzR2KWov4HruU2GTUPOq+M7/rfjPYNXNvbyXTQxrYu8Ld3P/ePfSVs74+xfj+RVqA",
-	"a5z4rI8b3+fjex4pK+rtPRQz2llJ4zoaxQSlIb69o5bpXTGkvIe/sTW+f1ceRwfI252OAnRjy5r7cDzG",
-	"kTZ+q6I6Rn8s72Nfouzh/Y9c5TyABzI2CeY+yHZirzxUqONiQT49aPxWSeN30NRTRdr6KT0d0E+pcuWw",
-	"N9+1LMYyGbIEendnemefb13QtL2c2WqTYtHGlNhPo94XKabpj6eGDHm2endmqNFYl0EcC03v7P82Xc5y",
-	"g/7HB/tLkJiMG3ezZy4aIZXGiu0P/m23QRy8++rBJ0//7FGEncgVWbJTXVVH0ZNaep9dvb7Obj9vyFy5",
-	"0WbIpZkitHXHrKmW7Ru0mXnkq3ai9RnGd6G5A9W9pejOrW5+lN6z3tzD+M4GLiN7zs4wGhC4MhQyvdP/",
-	"9nOZt0Tx78phboN0u7fsoDauSLkPT3kEodJiHliaHNNJ3o+8engX2SqUB3CQx6W73D3eQrbZsdujGH8X",
-	"Zu0/rD9X5B7HKHRjyfPuqm1diHaxEDM34LdN0n6wI3BHnexRhaQePCvQ9dr0h6FR3jyWAkS6N/FhS3Po",
-	"PY4DaYkjuBGrLV+gZoqq+4T90WXEHduVBhaavmMuXPXpYaItlRDqrosNDyiNybCGfkfLq+uRtvnYV07A",
-	"TlaRJIHAzOOFaM/Bl2ob+WJQ7q+fFCQF8Fu3qBkrOtUi0e7gzjO34iBL9RGE+j+hpRbpbt5Fg0dtu/gg",
-	"j/TrBYoaZruADbo233ftHs1rjduE9vUbaw7UxhYWV5UDW+IUuOoGtVxuUpXLDjzraNIIUMiEka2lsfD2",
-	"TYOt5pt6fh4RpvfOyk5dcFebTbeP5ks/6i5WTIC+ZcAzitzg1lLY0wntL5++/E8AAAD//w==",
+	"7H3rctw2uuCroHqnapIdSi3LTmYi/dKRnTnexLFLkk9qK/G2IPLrbkQkwACg2j0qV83TzIPNk2zhxivI",
+	"JrubkpzxL1sSCQIfvvv1fhKyJGUUqBSTk/tJijlOQALXP51nXDCu/heBCDlJJWF0cjKh8FHOQv1HxOZI",
+	"LgGleAHoBuaMwySYEPXU7xnw9SSYUJzA5GRinp8EExEuIcFq1QR//BHoQi4nJ98cHQUTuU7Vk0JyQheT",
+	"T5+CyfecJc3vX0rMZYAIDeNMkDs4Rc+PUITXAuEFQ6slUJQQIdQi/r3M1bLlncwZT7CcnEwiLOFAkkSd",
+	"ormd1xEkKZNAw/UPsG5u7AxxSAFLtCJyqeEicALoFtYI0wjdsEj9R6yAC4SFfmBOuJBIfRFFJHL7XQKO",
+	"gBcbLn34QH25BYrH33zj3fb8DZbhsrnfV1d44W7wDrggjCLJULjEdAGte5kfmOVaNvHtC98efiQJkepJ",
+	"333E+o/l9SKY4yyWk5Pjo0AtTpIsmZw8U1iSEGp/yr9DqIQFcP2hK6CYytdR87SvI/SVBDr79z//9TVi",
+	"HIk4yxEkxXJZ7EfqNWb6Pjj8nhEO0eRE8gwGnfmKeUBOowDBxxxzKVv1wVjJhuPrJ7V5kTIqQJPzO85u",
+	"YtD0FDIqger7wGkakxCr7U1T88RffhNqr/elD/6Jw3xyMvlf04JfTM1fxdStq79YOy3nzFyLfVitdZYS",
+	"Sz0pZylwScz+cByzFUQzzjJpflNd7EL/HsklEZqkErxGIY7jUwRJKtcoAUwFwnGsYCgh0UvUgJJDCXOO",
+	"1+png+zqrstwJVR++2LSRLBgEnLAEqIZln0vIpjAx5RwEIPeWRJzPx7Wp5kJ0MiRroCQg/QtYk7V+HWM",
+	"hZxlYuApDCp6lks53BGWidkdjkk0y6gkcXPr79WvDa4Xm7YyQ/9G7QpxJjUuohXjt2IS9NxbytlvEMpZ",
+	"y4E53LHbgcfVOxn4jpBYZhrvgCoW9csEh5LcqWcNDhiOojcz+eBZwHLhXrj4qcycfploblWCg70wi0n5",
+	"3oI6nRUfrSB3sTt2o5ZUuzOUe64fGk6/P+EEhMJZ7ggZSwQfiZCdFFyWbx4tQYuH1+bhZ6W/5wS+DfE5",
+	"VC9928me/OeNWFg9/dUSkJErfxaIxREIiezzdQGwUbCUr11vtf2y3uEF2Mt5O5+c/LKBlaunPwX1m42w",
+	"1FIgv5OuNSx7b7Da2r71ms19fyjt3OosX7Cs9hrcAZ/ZD3oQDd+C0S31I2uEV3hdfP6GsRgw1ffRgjMX",
+	"mvM1Qc/ugMc4nQkIGY1ERU/727cvjsqq2vE33x0fVdS1Iy8Ha9nCz0QuL41Y6428OeLV9w00gmgGmMc+",
+	"nX0ugSOcC54TlFUFFYsjJ6ysvM1llBVeK5bFEVriO9BSC6JTRCTSX1X6XW8hJvID14T+kq0oYjT0WyVl",
+	"qrJLtNCVlIoCmhcbcoiASoLjNgEaZVwfeWakWw89CZTqNwtZ5NcZtN0zu1lL6L9kytkdUbaIXwkxf5wl",
+	"LILY+4hQytPWEn2D+M0319hKUINvSRSXgFTZXhXgdWh5uX0WEfmKSu5TrENpdQr4iJM01owrJbNbWB8a",
+	"ZcR3chxKxtvwwfzxltCuP7cqjEMuIIwJKFss9eMlSGyUTRxFRB0Tx+9Khzc2WwNaSyw85vDlf58dHH/z",
+	"LVJ8zpgZoACq1W1F9+otxwMYdf6OAC3ho1eBhN8zEB06qWAZD2Hj31uhLOD3bRRF9Zq+g8o1li68cn+B",
+	"Q5/6jqonqBy3fGv5HVmotyLvI2gqBc3soq1kcnkp1zE0EQqvxAmycBEIc0CCLChExj+EwxCENmXFKVow",
+	"tojhBGHqfi/ZLVBEBJqDDJcQoTlTckoAvyMhqKdYphV7Z2rcAOaa/xQeG0b1Ba4UDzFf8Fod5zjFNyQm",
+	"ORQrp/hZaVAYaWaGQkxRxE614W2VKwrqROp/RKq/Uyb1WTnMlY3ppCSma+0AI0K/DNZcKV0eoWnmEX8S",
+	"PsoAkQQvIEA4iwgLkOKvLEARC7MENBTyG0+xlMDVi//vF3zwj6OD72YHH+6fBc+PP/1p0qnYPT9u6nW/",
+	"CUZnhR+krkQFE3UAzak9kAuXWAZIYV4M+pEAQXIDUUToQtgjiQCJFCBcBkhyTPPXAw1ws3SAOHBMb8c7",
+	"Jsukhf1IH+CABaPqUS8UlWKiDptxDxl9j2MBGv01Dlq0M+iFJEM3gBbkDpSKBB5FN5hIxmLh+3CNykt3",
+	"GVhszEHjVikfpYoe1VP4+Nw5ljhmizdOQ6mi/01GYjkj1OM0vAO+ttajkkJaXc0kGGFEBLKcunnysEbZ",
+	"XeywwgW28Ywxqkh1tiI0YiufyqSeEXKWchLCZq+iekiL+JRDWHLF1LmT1dOd1oWEZKkwfJIukHYs91M1",
+	"zEkLHYmlQDGZLlJ58IIdKEOmBe9nBkdmmmUL/8nbvWeEUvC5q5OUcSlQDMqwIFIgDTeE4zY031k/hjge",
+	"dDktHqhWPdiiaQ1RggLzc2hsop42H9RO+N7A31Lg4a/P//ri2d+OX3QbtB5s7Yd6XiTa4vMel4LfndH/",
+	"mi2oa/hV81FVXRZN0fHB/nvw4X//qcV/W8PO+gk6nSK9bbFNePXwSmhFJuyghlZP4XWdfa7E0Ysv93Hg",
+	"jUpim3zDe2LzTZ7rxWktu9/Sl1jidzGmPnf9XCqyKIsrmiU39qawxLNUvdhmnsbkDvy6nNX7N2HYhXoM",
+	"x14cLz5tP9R+xsvcQVND9sHaS5IQORQ1i82K/hTfuBtPWNKBt4os6hVkPmeU4KVBGr+7LLuJiVgODXvt",
+	"7JbgcEdcEKu6/TcmxGE9rFpps3vkWq01+AfG25JnIfS4PBGzFQhpsblmPXCWIHO7ylhQgEWMFhFHRiHQ",
+	"zlWE47gJ0IImJJM47r6TkFEKodS27QYvTIGfNdzb5GeJTTzR7KaKgV4qyX2PHhaQklkp4lg91/+4hBCF",
+	"ZwsGAhEqGQIcLtH7ix8DtFqCjdzmqvcKUymqZljJ65fJ5cz6JrxeQfV34Twp3Y4b53L5FExusIBZxuOq",
+	"jFhKmYqT6RSn5NDIi8OQJdO7Z14f43BLR13zTNEQy2SVie6YKxARHKur2wCCl/axqit904ZaaJpE8eZ3",
+	"O8L/hVpYRSED+AAlREiO4wD9+5//QoyjMBNSZ2B5eMfCi4wX+vfO8G861OaMB2pl/YBCSRxFHIRARKAE",
+	"R8pSbo+4zPy5Fj8q7hAuMcehBC6q2Rb6a6slE4pbICJOy0kNRAqI5+rbOlZnvRM3OLydjBDzt1ZVSel1",
+	"OFQijgp5VWkxqPCB/A6q0PEifRvuNTFqQJJBwbBaEw2qbKukiL042sx36tHWMfhQFZF+oGxFcyYpjIxh",
+	"1LpvgHDEVrSqwn7j3Zmf7+Q67LdHGyOue+Uv+Yef6y9v/LSHzQxdYvvEjLEs14JjbcLDtvDu1dKmiCqN",
+	"/9S4+XMURHgl0Nn5+avLy9kPr/7v7PXLk8tX5xevrmbFLxUr+j+Xb38y7xo/v2ZH6pd6aTZvRg4sv9Qx",
+	"6wglILG2Lito+MzE8HtkoJRg3E3Uj2BhFxrQLvZ16QT+xJTPjCudIQqrXE5SgEiUZRheYEIDJJgN8jAd",
+	"vAkxRQJopNBJMqWq28chFqAVwi98bEQ+9p/JbBrcpMurYfDZb2CYnIe+6SY3sLQmbl0XNfatNcGJRJGy",
+	"jiiz5vgaZD+rFVJmGEmPZ9s0dzqbx2SxlD2XifGiv5Fs9F0KyrRGzqrPD73Ewmcl69xiAUAHeh0Kn0Ef",
+	"ez9lLNakLAa9kdGQ0TnhCfQ19bbNGYJyErA12YVkaap9AzET0huJNzG+vofKBF7ATC/W74WSfOqW6dqw",
+	"MPhZVt0dddWSlSp37s5futSclooDlqixjMXVq/VdW+XUH7qYw49EeHLdBqkOnS46QxizQahbV51qSwRt",
+	"GkgweQkxSIO2uzk6vZykn1f5ZSFza0FYwnWAPtHWtzXBgUYpI1QikQK+Fafoto8dFCAml+qv+i1kXAgH",
+	"4RKXU12qv7U/FcUuwQRTueQsJeFBAkLhi86AARsruIGIs/D2IGRU4baJSSrl5eDu2EuWL1koGT9fQnjb",
+	"vAD4mMaYYuknrA7HCbttcaCzldgKm4wizm4ndo2gsjfvjeqDXUDKuC8vVB24v2O7DCUPvfiPW0/BUJu3",
+	"3/VvOI4x90iw95coMn9DKXCUkDg25Wy3QEWAbjKpFZYU+Ozf//xXYH03CmRI4LX27qyWWJ6iLFUS8DsU",
+	"QUgSHBsoOrfi0eGzb6pay3Of9vU9gTgyxU8NoM7JR39AhYW4maeptO7DanpHKaRlcHszPedrF+/4gPsG",
+	"U7yABKj0Fmg9dOlT33KmVgLbruxns4V1wYxxtWO5T4czT++iWbqzwXVWub8279kDVir0h6Wfk+n3Nx70",
+	"4T0KVTrZwalQWWibmof6TurHGruk4I0PwRKbkt2Xfl0k0RFRJrRXOsnPpvREr1xOQJkdYknS/lLqTf6O",
+	"V6lrFdY6s4/xHjLMhu3K9Jy/Xd2zF7f13/fEfYdeRTsrHcAW1f21hY93DXa4td3Z6hyzd5jBgLmVSTrA",
+	"VarrX3Swxpo9zbhN5WYZlTZJVQeivnKo8HXN++FP08JCrBiP9vGFRpbK0T5ZtruOdp6tAf4IzBryAP62",
+	"XNru3Ov23RpgGwClGVTja3uhT934oKVAyuozXcuYDgs27yb3Wcz62JXlxgq2/UKVfO0OvGDxZ02HJu+t",
+	"jd8MD+0PTlDehjFvrrhr+bXeWuS3Gx88/zeYZFQb9f3eem8ezl/eVRbUy+q6Uo+rG83hOERgdOcdl7Gw",
+	"zqkzGqGbdZEmg2lky2naK7/9SYwNvOmuFd8tz3fLZFxFzJmEmV8yvtHlyb4CBiXD5BIsZCRjfQCyAwLW",
+	"E7JasKkjc/iRUoZ3zhXuShLeDaANEL2lPzLRVlS2xGkKVKiLnxOII2FiRyGO48KNKDFfgPyzQDbi50rM",
+	"4GPKQYgTFMNcIpaZtigKkSJETH6fCa+ijweSxfFC8eOIaxd8Ho7SnyLC1aqVXIzqyYlLZvUaH2+tmlWm",
+	"noGMgeucQ+sTP9WbchKyYBLqhznjNq1uc56zfWcs7iBI1O+VS/VgXT8Y1NtCf8rt0keAbzMZsqQSazHe",
+	"z/w6s1RIDjiZ6VLrojI1jJl5QEkYzrPUJG2GmT8u8/YO+B2Blb+4+g5mpcBN3TUul4rdmaQ1h5kpcMKi",
+	"fmHCuW2C1jNZXp3nDvslvPbH9zeV3wu8gHfqHZ+pPCxWJVn/M0iWGq47cKt/5yzzWvVqwdJ297KixPFm",
+	"Vdk8Vcdr239ON/XK7ytfsxIkq2JXfoPVI1Ug5qMTJ6OqqLvEYpYw3pLGX+ryt1mxz5fyf90YsSbx3cMj",
+	"M85tN7KN3I0aGqylskgUAxYSzVnGUUTmc1ALlpI3B1vCdeXAbtFswHtIx0pr7CGLCJuFOFzCjAOONsdQ",
+	"THxDZ/yoV/Oi6EFvFfW8PV/baofmpRUnErZ7a7ZkGR/y6kBrDuZzMBQ0kIm22GQJVl8feCPmrcE3MvQz",
+	"jJOFKR52otDqHorJ6CKjqh/SMA+vtBu81xT4zCBeQmg2CBvUqxpCA9+xAb5ZicaHLWAl8sC3BGBu1Oae",
+	"L1UK33u+M1jFMvUhfocr5qRFM3EtG5iQAmVUqcoho6aNik1ot+1J1ZNzIgXSzkZR7kOwcY//YzZQbRFQ",
+	"0v381otxERn9z2J2g5w9Nfrli83B0squWxPMvzDtPTLtJhOudWyrtUA91al0TlHGYkAB/5Pmz1+Y6uMy",
+	"1ZxHVrI3fErm58ozq9ywle19T2JoDy1szN6W8FFutghczop6uHUnpvjZk6TH1zOeeerA3tJ4jSTEsWk4",
+	"ZDrv5ZWiTSPm4XjPnMS+5klvqUKIGHKPk8Q3sWlQaey1wwjuBuGGvr0KYhznGeeuQ2XTXnWH8DunWdZo",
+	"QuqUyIXOrdMuGKGrTxX0leytbJ+lQLVHl3sVyoL2Gs1bXPNfIqRudsVZcmqKTE0dvE7OEqyedLXRYjP3",
+	"sQHz2ixSv+v6PMYiLwPUuwtMJy9D5ZYL6JvGaI5Db0tma8A2de446klUG86kcKCzB6C9WLURZ1FFuj+Y",
+	"9i82GrCUgg99Qm39HSzNe/D4Wbaz4OrWe7HxUju7hjbpDrABwD8xn87YwhWDiamK2Xi1rnimD8O8AKGb",
+	"ru7c88Bevrfet8SD+/DVnlwyZ0ONP2n881ctO2wailaaFHzNFWAuW2R7zos038G60skwIht2WCpCDQZv",
+	"RSONP4ncf+iiX4inKMEfWSs1R1P6iRGRtQPFylpY+0sd2o1IGxRq/Sabl9K69QYwBy1KTc63xe2hQLPh",
+	"pY2hLotV+RE8tO2wOdjA9yxw3V4trhQQ2ECZ7wtAVUmzcGcP6mvb3tioy9ur9vPwYck8rr9tWLJwaTQ7",
+	"KTIhTwqEziPpylBZgDhFAuK49IDtlZdiXV+SO8SYcQtAHHsFXEX39hRMGkZgtH5cSPwTHcVLMZcl5Bcg",
+	"UZKJnGHUxPENu7OWaqkbUZ22lG6k/6gITD+s1qc6ZB4gqTPY2Rxp21yYeTgReKNK3X2OnrWFnUqWZ72T",
+	"C83D94AivA7Q+6vzykwejESKqZ7SsWCmp25CImrLfIoNvXj+3aZqyV5hygssTasqW3o4k8SQVCmZ3s6t",
+	"KWuSx5tLwGcHH/7yJ3+cqhVAr9yIl2FnbdA7afVf5cNcajpAW8ftolVyM02Uc8b7S9hSdYNHorXVN2xo",
+	"h9zeaDuYSCJj6Jjm0qBUW9RcHk5l5wCkMSbUFDrbttsbMtbUX90Oypn45mV12MrRWu7qN1s2tXtK79DE",
+	"3T11F+mdJmUP2+Za3aqSoL8VpL/9GKKPuT1sL/zs3r1ZOduCrQEiwyW/eLxH9Xh/8UN/8UO3vDPcZev6",
+	"JHormbt7NLbXBwZm4p1fTodA7h61a+BQQVVvGblpUEFebW3H/jk4VQ/fcRl7KC3P219uJzLUVnIUbzai",
+	"uYV16+gO++eO6Rx6TExbT7ucA5cMlz6+phI7HfYiE3JGMWU9n9/7qBoQkiRYtmXdm7Yy+kj9P7mUMp11",
+	"qbx107DHmnn3er9/uUiV7EJLl1GZC4phe9AGy5Db2jC4b9eShpxBDzvGptEtzIrBPY0Y4oATP3rVa4bK",
+	"M1Y2zgvKcTIo84TakEBzljL2dBdSODyq4nBjlJE9Upl6akhdRzAfa/GyDc+tlrlEBQlL3KyDh77MTeMa",
+	"Jy1xwn4TZeyELY9ZXFKTh+FiWVMeyDk7RyfpliqL2cDOO9sMcNiopwxqhFTo1sOgQegChBys1/TSI50s",
+	"3q6Iqu8cJ1v9ihdAewTgizSoHI29WOjHMC+gm0hTnfRU2l7QUMpcNyEzfqp8Gx2U+fCmfOkqtzXlL2wt",
+	"Zl6SsKKmzWqU6DS2CO4gVhucBJMbZenogPsdgVVL+PzCyZsdw337czeVi0x6lkTr8Jqe/MQFSjNp2kn/",
+	"apb6deL7OKOz2FYPdeospsZof86u/HTFFgZ4wPRttfm/hlTnbDlpYCDU/Hk7+T5bT/gIpKnJYCfC1Pv2",
+	"etie5MU0IH8JwiH47l1dNFf39AbRDT9ObZ9Pgc4yuWSc/MPMPP0vN2Vug99cr13p/+PDpEuyoK/pLv0X",
+	"yh0SNlSPtHQsyFdo2+D7dP8NIq6WgLRc+HM+vWuHZhAjFMAUbQLq9bsR6Cwt0xwSJ9BRxPziqLXH4Wwf",
+	"kYDyUsGQC33HYhJ6Wlyx1EcRr+eIMhkgVz0hUIJvXZDZZomEeZrn5iFztGNnbbk91oLrN3271EqosLEH",
+	"BDFEwWa63nDcKL/Ufq0jWq6xsEwnxQ5y09ULsqv8q09GM2p1q+2568auqk61/UZuxvfWcsx+NvbPaeV6",
+	"NYa0A+sMTBdjXy+ckVrsmCxhW5NdmjD/H8RlN6FEGxsztlDvlj3DWde+GZHZcPtxH14NNt+9YKtdVGG3",
+	"+XGjzcVWPfmyQ+5px4Lr/F7tKu3Xedne0lFkItVD/b02+lW+v3YfYi2dXI9QLqdO9usH8BiexEcN+nj8",
+	"CEW2qckADJB6+MB2gO3Zfj3Peqr3d9fNIwI0xySGCNVyDnV+f7VrRJ+PlYNI9e/ZeUamJa3N+FsBB1M6",
+	"BJHLnx3XPTo84LRzgKglAbuUvbnNxfqCPtUvvcNcKsqr+zz7h4a2atCcv5sjX8U5+0Chkt19wN5Qi4+n",
+	"VvoDlXjqTcz0LKx/AGdebvpeeDtWDCs2WHCWpcI32IsvQEibzqtjZX2T07ubgvTsveIpaXNvClNQlNl0",
+	"hH10aRnUd2XEpib2NnJAePGlAG/j7hfu1wNacKbA0hhONFO5hfWfheLdVrfLrYevKKPwtVbnddv6JJVr",
+	"ZL62bxi5VV1xZLs2UrpUj0rhcdpJy9LUEUrgH0ApLdUdgWnVFujZLiTSQ/xOLZQUsrJMGmjNbtaB9oUo",
+	"SOZD+rR1pIWZbcqEbmDOTNXfGi1x1DYucidA65h4fodtYDZzcjJO5PpSrWfn8BsP58n9RH9E+3JqTs+l",
+	"lOnk0ydN8nPWMrBfLgldGNWBcYnjwGYdJ4kCUkwoaGitWaYHHyi8XHCcCD1kKWKHv9KzTC6BShJiCYYx",
+	"XFecsSfWG3ttC5Ws0wR9dS0XYvbvf/7r+mtdjPgrLXop62tUDyTmgUN0lmjPla5asJKrInTRV8/g4Dv0",
+	"/vLl16e/UlMJqh+2HfKRuTOBCO1owX+KFPKZFy++P/+VPn/+/DtdNXCIdC65+dM1TtOYmG7109Qkuf/l",
+	"N8HoNfrq4vtz9N2Lb/76tYEFRtchi+D6V2pOfz0nH68P0bu3l1caHu/Ors7/W1nvkEp0/TqCJGUSaLg+",
+	"+AHW14fowmaFKYBzvlZgurbuj+sA4VgwJBTAsEDXr67w4tq6xInUoxz171/PD94oG+oaSWYRXK1j/E+K",
+	"HAVLwCEClvpHPUgLYuFG3EaH6Mz+1zwUFRNlf6W6hiQGzKlujkfFSmm9OQCco+v6BAkAdL0AW0x5ffgr",
+	"1fW6IVABhVU3OUuVnnBwfHg0CSZ6Mlg+LHW1Wh1i/edDxhdT+66Y/vj6/NVPl6/0O0U6/uTKdtVDIaOS",
+	"s9jsueREOpkcHx1/e/Ds2cHxsc1Qojglk5PJ88Ojw+c2AU8T3fTu2dSWaU6LWqmF6V2e56a8jpT4JkKW",
+	"p51rmYI5TsAkiraY4MUj0x9JQqQ2wzc8eG7aX6kniTrO7xnwtePfJ+U8GcOPenS4+6DTEe2gkpP7yfHR",
+	"kSnboNKG9csUoDA/50R4yCx542n4pAs/KurGD6YYZI6tf8a3YL7Dqasz0bwySxLM19YFZ28rg6KW3aBl",
+	"Xh2tOcKcmYo8iRfqbia2m6ZaT925kdzee/47yDcmJ3MkcL0ZD0A/L5lpbOpYMuNGfgojIle2j0SC14gD",
+	"1okRDkLO9V2C0bTspEztvKcqtAzVu1ZrRVHKf7FovTeI1Tq5faqKXckz+NS4rxcez4ctvtwdzn8nd6Al",
+	"qB64i6meHYQctE51YZ4RsPoPFrQCgRlG1QZxF+iZKrNIdnIi1wX0TD85Oicak33oI4zKN7SFX0TRrPwL",
+	"3Iw5Z4q5e8m7lTUvpikrUufLrN7R+1RpvmXOOPiSSqqDnrLxYRziqnJvdZhe9DWO+BgNBQztWwYobH24",
+	"bvubGGtDWWiE6p4arlm3Bx+CNjaoow+f23W77rp97vvZ53XfZ1Hk7tY1+M41h56krnMOp4LiVCyZ7NIX",
+	"zvWjl+7JQbTCQgnywGQuV2GY29A3hGK+9uS+jKdlWc5oYIAcDGzIs2QpWPNC6iJ0Z5b/dHZ12Q/GaqED",
+	"Y3J0Srt8IKIYUzGrjnAcC7wvCzMrV1wJLwadaisdL3oCUM++a4XdRUbNdLxRwVYe5jcW1C4yan1Mtksa",
+	"UkYRAWG7Nml7dU5ohJQyZmLVPeDHSg2226g7b8I9lKN/z1nSR8m6Yq2mXsmlVlxGDspJhNelPhO6XDTQ",
+	"v/zwsBZgDqLRxDcTMnDNrxLMF4QG+ZDF3OmnSMdEOEzjh1KX+37oYPuNtVs7WmBWOvA/VTnvGxPwwILe",
+	"zWcYByUuwbYawo2+LEqZMz1ZbKpciteByWtROoH2R+pko94oMSVFy0AvZpg+PO9cv7pRrOBS68IHVtGb",
+	"TcBGUz7wLVjiRWl2E5PQxstiojiAomg2R0SqK+7D6Z3p3X5zNhd4nDuziz8w4eUJks1LUhvSk0q2vysb",
+	"upic/PKhQo9kQRGhRqeBgwSTGNnB3Zoxp4WPqNUB4m5rWurNH+kJ1P57e5t5tG2P5+eVzp/ZHTtf0aji",
+	"X+s8C1lQE91qUywqOcEjUm/lO3sm3BZk+HkJxvMlubK7deryGimQoCx1eSVN0AUdNPo+faqi1u7uoYm8",
+	"nLftudU32DRp3+u9vlHsGbtMmbwLqc5WDBC2TYhtqNuGB83vzt69Rrew7qKY0qiUVkvwqhhJMnrsxZ+8",
+	"k2fGMo5sNrNPc3c/eiM0z7xlIn4TIM+R7ocW1YTtUbX+UibqaG6cQoMvG8sxFhI9P0IRXovq4NFOn11L",
+	"QjdaYlHOuLbdKrVPcAEKvSmUYkxWjhnXx5plOjx7WK5lL9kKV3lq71PkXJVs+gfmX5607b1zsV58q8Km",
+	"HOvahFRVljW9z6eNfeqS+Dk2jEyTo9HjW+rSJEtgcSNdPg3FcrPZ15HG785Ayp7IaDP7fz1/Y2Igo1Lc",
+	"o8RZRkaNC9BSEXfgRzvRTHFKDm5h3S38TZWZ+MzDnfoQo0pNBSuncJU9X7qebUcq7fCLmZM9VVlndvc4",
+	"sq5ZHjnSzRs5R93ln2opJ/Q3kTJbl2xFzZwJImxWF2I0XjeQpAepTu+L9j6dUi/Hi5FpalSpZzX/EajK",
+	"6f22K5xV+yutk6qYOiztq1Ou7olkH1+uOq76CHJ1ZOSzmQsFUe9Mq1MOd+zW1Dk8UZz1SpkLve19SpnP",
+	"EyMubMKvTu3TUQ3KVsiGjsNMGtMmBYpMWoHYA8Yw6QqunzbG1Hvn3+psf2PCszhyslCHjSRJ4BBdqKMR",
+	"ukBEIrzAhCKgkWnVXXrBsn8NB8KoqybAEjEawgnSFZozwDxeqwepmXuRUUnstH3tLdCOBD08aonv1H/5",
+	"LXhcB3pLn4U6ZXb6OBz3AdQpnedp6AwjCiuLDac5dpgL5bcKwfJSHnYHPMbpIKrbmPD5JdGzZ/6zze7U",
+	"AeDWFM99uCw6rtPmjtnJTtP7vF6iU08+dwPlxku11F/IncNjXQIJl+VqEl1hEytSUjLKXpBJSMdzCRwt",
+	"2QrFrBLJNRAcQa8uerR0CZzNJbY9rp+bXsvdPo0L99CI115uHz2eUuLKmurFRCgiOisLSXzrRtdpWapr",
+	"hPd7571uxSTaiem9+28nVV4UTSc/b7q8WgISuvT0Zo1KrTRHJzlehuBIFMchAirJJmo7Lz33WcvS4iDj",
+	"exLDCtDqFVWjuROLIz7ZXPp8h4+USV9AaFyHYgkF2mvqNtDl9L74wWlCbbk9L/Xvd0GAirtprMRnvcto",
+	"RJGasLuN0A/a9cnyaw/AiR7C/zoWL2pRFssYO6Yfdo+87vF9sWXZ9Bj1ZOMjpPPJbs0Xi8YIm6Oeb/Jn",
+	"P//gZ+Us42su1f4TDxgKrZzzqaovlU0+jgZT2cKDxUdreDFKlLRG4dP74hejx2EanxoxHDMCpj8E7xk/",
+	"OFPrfVOK0wxCI92TdIOAsM983pJBH+IBREIOrD2nr3kDUG9XFLht1R0lhAqEo8j2B0M3a9P5q1orYRRd",
+	"wl066qlmPQhTl60YRTZxURyiM5r3NTAZ9mBGx7scVSzQCuI4QCvtlE3wLVRSXeeMF82BVkumY2WUUWgG",
+	"pc6iyDbIfariTO/ukeSYbR3cxNyzaD+lJ2dR1Lyp4iYHpttZKpjem/9ssseNJbrt9f+hbPHEAcHDPtr7",
+	"Cdl3RuaeD2GAj8I/W9QYh5tjWt574mmPb3U7AfoIFvfI2Jdb2+2018XqNrd1e6h+bqPqT6N3XzPqkwPV",
+	"g4UBnnQ3nUdsozNu/xxnKFvgD3FtaQyZ3rvJVj0c/Vte8R9Lr2iBdIdWYd8Yl6U8iE6xf6bSolEUE/bG",
+	"Uyj2wq+egD7xaA3hHqQT3H54W6ljTLd2kXcG+YxVDH2G0Ru82h6u5d58LUl8T51LbFJqnnT/oD903yDs",
+	"hjC0twTqwQ1srXA39b9zD33mpK9PMb59kRbgGsc/66PGd/nYrSdKinp7j0WMdsbZuIZGMflsiG3vsGV6",
+	"b//Xz97Y+r7/UBZHB8jbjY4CdGPzmocwPMbhNn6tosDQMa2PfbGyx7c/cpHzCBbI2CiY2yDbsb3yMLCO",
+	"woJ86tf4rZLG74SqpwG19VM6HtBPqVJy2JvuWhZjmQxZAr27M721z7cuaNqXzmy2SbFoY7rzh1HrRTTq",
+	"jKrtOfRste7MMLKxikEcCU3v7f82FWfZ/U7GB/tLkJiM63ezZy4aIZXGAe4P/m3VIA7efeXgs+O/eQRh",
+	"5+WKLNkpr6oj6Uktvc+uXp9nt58fyVyZ0WY4rZn+tXXHrKnm7RukmXnkszai9RnGN6G5A9WDhegurGx+",
+	"ktaz3tzj2M4GLiNbzk4xGuC4Mhgyvdf/9jOZt7ziP5TB3AbpdmvZQW1clvIQlvIITKVFPbA4OaaRvB9+",
+	"9fgmshUoj2Agj4t3uXm8BW+z4/JHUf4uzdpftD+X5B7HKMRxbKN1trtqWxeiXTTEzA3mbuO07+3o6lEn",
+	"tFQhqQdGC3SzNv1haJQ3j6UAke5NfNjSHHqPY11a/AhuNHLLF6iZfuw+YX90EXFHdqVBo6bvmHNXfXgc",
+	"b0vFhbrrYsMdSmMSrMHf0eLqehR1Pq6ZE7ATciRJIDBztCHas/Ol2ka+GHD9ywcFSQH8zi1qxgFPNUu0",
+	"O7j3zK04yFJ9BKH+T2ipRbqbd9GgUdsuPsg9/XqBIofZLmCdrs33XbtH81qjmtC+fmvVgdq40aJUObAp",
+	"ToHLblDL5SpVOe3As45GjQCFTBjeygvHrn3T3FbzzZ/ttEPde2dlpy640mbT7aP50ve6ixUToKsMeEaR",
+	"G7hccns6pv3pw6f/HwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
