@@ -92,10 +92,11 @@ func (w *writer) plain(parts []canon.Part) (canon.Text, bool) {
 }
 
 func (w *writer) system(ms []canon.Message) {
-	if len(ms) == 0 {
+	instructed := w.freeJSON()
+	if len(ms) == 0 && !instructed {
 		return
 	}
-	if len(ms) == 1 {
+	if len(ms) == 1 && !instructed {
 		if t, ok := w.plain(ms[0].Parts); ok {
 			w.name(&ms[0], 0)
 			if w.own || !t.Empty() {
@@ -117,6 +118,9 @@ func (w *writer) system(ms []canon.Message) {
 			}
 			w.part(p, i, k)
 		}
+	}
+	if instructed {
+		w.b = append(comma(w.b), `{"type":"text","text":"`+jsonInstruction+`"}`...)
 	}
 	if len(w.b) == inside {
 		w.b = w.b[:from]

@@ -31,10 +31,17 @@ func AppendModel(b []byte, m canon.Model) []byte {
 	b = append(b, `{"type":"model","id":`...)
 	b = canon.AppendQuoted(b, m.ID)
 	b = append(b, `,"display_name":`...)
-	b = canon.AppendQuoted(b, m.ID)
+	b = canon.AppendQuoted(b, m.Name())
 	b = append(b, `,"created_at":"`...)
 	b = time.Unix(m.Created, 0).UTC().AppendFormat(b, time.RFC3339)
-	return append(b, `"}`...)
+	b = append(b, '"')
+	if m.ContextWindow > 0 {
+		b = strconv.AppendInt(append(b, `,"max_input_tokens":`...), m.ContextWindow, 10)
+	}
+	if m.MaxOutputTokens > 0 {
+		b = strconv.AppendInt(append(b, `,"max_tokens":`...), m.MaxOutputTokens, 10)
+	}
+	return append(b, '}')
 }
 
 // AppendTokenCount writes the answer to count_tokens.

@@ -166,8 +166,16 @@ func (w *writer) thinking() {
 	w.str("}")
 }
 
-// openSchema lets through any JSON object.
-const openSchema = `{"type":"object","additionalProperties":true}`
+// freeJSON says that the answer shall be JSON of any shape. The API has no
+// such mode: its schemas must name all members of each object. So the model is
+// told in words, at the end of the system's text.
+func (w *writer) freeJSON() bool {
+	f := &w.req.Format
+	return f.Kind == canon.FormatJSON || f.Kind == canon.FormatSchema && f.Schema == nil
+}
+
+// jsonInstruction are those words.
+const jsonInstruction = "Answer with one valid JSON object and nothing else: no text before or after it and no code fence around it."
 
 func (w *writer) outputConfig() {
 	from, inside := w.open(`,"output_config":{`)
@@ -175,13 +183,11 @@ func (w *writer) outputConfig() {
 		w.b = canon.AppendQuoted(append(w.b, `"effort":`...), w.plan.effort)
 	}
 	f := &w.req.Format
-	schema := f.Schema
-	if f.Kind == canon.FormatJSON || f.Kind == canon.FormatSchema && schema == nil {
-		schema = canon.Raw(openSchema)
-	} else if f.Kind == canon.FormatSchema && !w.own {
-		schema = closed(schema)
-	}
-	if f.Kind == canon.FormatJSON || f.Kind == canon.FormatSchema {
+	if f.Kind == canon.FormatSchema && f.Schema != nil {
+		schema := f.Schema
+		if !w.own {
+			schema = closed(schema)
+		}
 		w.b = append(comma(w.b), `"format":{"type":"json_schema","schema":`...)
 		w.b = append(append(w.b, schema...), '}')
 	}

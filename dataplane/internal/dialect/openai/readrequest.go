@@ -53,7 +53,7 @@ var requestFields = [...]struct {
 	{"reasoning", func(r *requestReader) bool { return r.reasoning() }},
 	{"thinking", func(r *requestReader) bool { return r.thinkingMode() }},
 	{"functions", func(r *requestReader) bool { return r.functions() }},
-	{"function_call", func(r *requestReader) bool { return r.toolChoice() }},
+	{"function_call", func(r *requestReader) bool { return r.functionCall() }},
 	{"cache_control", func(r *requestReader) bool { return r.cacheMark(&r.req.Cache) }},
 }
 

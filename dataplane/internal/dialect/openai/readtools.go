@@ -138,6 +138,7 @@ func (r *requestReader) toolChoice() bool {
 		return ok
 	}
 	choice := &r.req.Choice
+	*choice = canon.ToolChoice{}
 	if t := asText(v); t != nil {
 		if choice.Mode = choiceOf(t); choice.Mode == canon.ChoiceUnset {
 			return r.refuse("tool_choice", "tool_choice must be auto, none, required or name a tool.")
@@ -167,6 +168,17 @@ func (r *requestReader) toolChoice() bool {
 	}
 	choice.Mode, choice.Name = canon.ChoiceOne, named
 	return true
+}
+
+// functionCall reads what tool_choice was called once; beside that it says
+// nothing.
+func (r *requestReader) functionCall() bool {
+	chosen := r.req.Choice
+	ok := r.toolChoice()
+	if chosen.Mode != canon.ChoiceUnset {
+		r.req.Choice = chosen
+	}
+	return ok
 }
 
 func (r *requestReader) allowed(v canon.Raw) bool {
