@@ -119,6 +119,8 @@ func TestEdits(t *testing.T) {
 		{gem, set1("n", "1", force), `{"contents":[]}`, `{"contents":[],"generationConfig":{"candidateCount":1}}`, "n=forced", ""},
 		{gem, set1("tool_choice", `"none"`, force), `{"tools":[{"functionDeclarations":[]}]}`, `{"tools":[{"functionDeclarations":[]}],"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}}`, "tool_choice=forced", ""},
 		{gem, set1("response_format", `{"type":"text"}`, force), `{"generationConfig":{"responseMimeType":"application/json","_responseJsonSchema":{}}}`, `{}`, "response_format=forced", ""},
+		{gem, set1("reasoning", `"medium"`, force), `{"generationConfig":{"thinkingConfig":{"thinkingLevel":"HIGH","include_thoughts":true},"x":1}}`,
+			`{"generationConfig":{"thinkingConfig":{"thinkingBudget":2048,"include_thoughts":true},"x":1}}`, "reasoning=forced", ""},
 		{gem, set1("stop", `["a"]`, orElse), `{"generationConfig":{"stopSequences":["b"]}}`, ``, "", ""},
 	} {
 		out, f := Apply(&Call{Key: rules(t, c.rule), Body: []byte(c.body), Dialect: c.dialect, Model: "m", Format: formats[c.dialect]})

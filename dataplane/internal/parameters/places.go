@@ -19,6 +19,8 @@ const (
 	toolOption
 	// nameList is an array of names, or one.
 	nameList
+	// keepsShow is an object that also says whether thoughts are shown.
+	keepsShow
 	// included is an array in which one word asks for the parameter.
 	included
 )
@@ -94,7 +96,7 @@ var tables = map[canon.Dialect]*table{
 			{param: maxTokens, in: 1, name: "maxOutputTokens"}, {param: count, in: 1, name: "candidateCount"}, {param: seed, in: 1, name: "seed"},
 			{param: stop, in: 1, name: "stopSequences"},
 			{param: tools, name: "tools", kind: toolList}, {param: tools, name: "cachedContent", kind: toolOption},
-			{param: toolChoice, in: 2, name: "functionCallingConfig"}, {param: reasoning, in: 1, name: "thinkingConfig"},
+			{param: toolChoice, in: 2, name: "functionCallingConfig"}, {param: reasoning, in: 1, name: "thinkingConfig", kind: keepsShow},
 			{param: serviceTier, name: "serviceTier"},
 			{param: responseFormat, in: 1, name: "responseMimeType"}, {param: responseFormat, in: 1, name: "responseSchema"},
 			{param: responseFormat, in: 1, name: "responseJsonSchema"}, {param: responseFormat, in: 1, name: "_responseJsonSchema"},

@@ -153,13 +153,39 @@ func (r *run) copy(from *doc, p param) (found bool) {
 			continue
 		}
 		with := append([]byte(nil), from.raw(i)...)
-		if from.places[i].kind == included {
+		switch from.places[i].kind {
+		case included:
 			with = r.include(i)
+		case keepsShow:
+			with = r.keepShow(i, with)
 		}
 		r.edit.replace(i, with)
 		found = true
 	}
 	return found
+}
+
+// keepShow leaves it to the caller whether thoughts are shown.
+func (r *run) keepShow(i int, with []byte) []byte {
+	const show = "includeThoughts"
+	b := []byte{'{'}
+	members := func(object []byte, wanted bool) {
+		var s jsonscan.Scanner
+		s.Reset(object)
+		s.Object(func(key []byte) bool {
+			var raw []byte
+			ok := s.Raw(&raw)
+			if ok && like(key, show) == wanted {
+				b = append(append(canon.AppendQuoted(separate(b), string(key)), ':'), raw...)
+			}
+			return ok
+		})
+	}
+	members(with, false)
+	if r.present(i) {
+		members(r.raw(i), true)
+	}
+	return append(b, '}')
 }
 
 // include adds the word for log-probabilities to what stands there.
