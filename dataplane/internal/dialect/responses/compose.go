@@ -80,6 +80,10 @@ func (c *composer) content(b []byte, p *canon.Part, logprobs canon.Raw) []byte {
 	case canon.RefusalPart:
 		return append(append(append(b, `{"type":"refusal","refusal":`...), orEmpty(p.Text)...), '}')
 	case canon.OpaquePart:
+		if p.Raw == nil {
+			// A part without a type, as some provider sent it.
+			return append(b, "{}"...)
+		}
 		return append(b, p.Raw...)
 	case canon.AudioPart:
 		b = append(append(b, `{"type":"output_audio","data":`...), orEmpty(p.Media.Data)...)
