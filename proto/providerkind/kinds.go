@@ -23,6 +23,7 @@ var kinds = []Kind{
 	{Name: "cloudflare-workers-ai", Label: "Cloudflare Workers AI", Example: "https://api.cloudflare.com/client/v4/accounts/ACCOUNT/ai/v1", Dialect: OpenAIChat,
 		Quirks: compatible, Docs: "https://developers.cloudflare.com/workers-ai/"},
 	{Name: "cohere", Label: "Cohere", BaseURL: "https://api.cohere.ai/compatibility/v1", Dialect: OpenAIChat,
+		Places: []Place{{Dialect: Cohere, BaseURL: "https://api.cohere.com/v2"}},
 		Quirks: Quirks{MaxTokens: true, NoN: true, NoUser: true, NoLogProbs: true, NoParallel: true}, Docs: "https://docs.cohere.com/docs/compatibility-api"},
 	{Name: "deepseek", Label: "DeepSeek", BaseURL: "https://api.deepseek.com/v1", Dialect: OpenAIChat,
 		Quirks: Quirks{MaxTokens: true, NoDeveloper: true, NoSchema: true, NoN: true, NoSeed: true, NoParallel: true, NoEffort: true, Thinking: true}, Docs: "https://api-docs.deepseek.com/"},

@@ -6,6 +6,8 @@ import "strings"
 // the dialect's maker has them.
 type Place struct {
 	Dialect string
+	// BaseURL is that of the dialect, where it is not the provider's.
+	BaseURL string
 	// Prefix stands before all of the dialect's own paths.
 	Prefix string
 	// Chat, Stream and Count are whole paths that take the place of the

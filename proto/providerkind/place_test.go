@@ -34,12 +34,16 @@ func TestAddressesAreMadeOfRegions(t *testing.T) {
 		{"global", "p", "https://aiplatform.googleapis.com/v1/projects/p/locations/global"},
 		{"us-central1", "", ""}, {"", "p", ""},
 	} {
-		if got := k.Address(c[0], c[1]); got != c[2] {
+		if got := k.Address(k.Dialect, c[0], c[1]); got != c[2] {
 			t.Errorf("%s %s: %s", c[0], c[1], got)
 		}
 	}
+	k, _ = providerkind.Find("cohere")
+	if chat, own := k.Address(providerkind.OpenAIChat, "", ""), k.Address(providerkind.Cohere, "", ""); chat != k.BaseURL || own != "https://api.cohere.com/v2" {
+		t.Errorf("cohere: %s and %s", chat, own)
+	}
 	k, _ = providerkind.Find("openai")
-	if got := k.Address("eu", "p"); got != k.BaseURL {
+	if got := k.Address(k.Dialect, "eu", "p"); got != k.BaseURL {
 		t.Errorf("openai: %s", got)
 	}
 }

@@ -169,10 +169,13 @@ func All() []Kind {
 	return out
 }
 
-// Address is the base URL for a region and a project of a provider; empty when
-// one of them is missing that it is made of, or when the provider has no
-// address of its own.
-func (k *Kind) Address(region, project string) string {
+// Address is the base URL of a provider for a dialect, a region and a project;
+// empty when one of them is missing that it is made of, or when the provider
+// has no address of its own.
+func (k *Kind) Address(dialect, region, project string) string {
+	if p := k.PlaceOf(dialect); p != nil && p.BaseURL != "" {
+		return p.BaseURL
+	}
 	if k.Regional == "" {
 		return k.BaseURL
 	}

@@ -99,7 +99,7 @@ func (s *Service) Create(ctx context.Context, tenantID string, by change.Actor, 
 	kind, _ := providerkind.Find(provider)
 	c := Credential{
 		ID: id.New(id.Credential), TenantID: tenantID, Provider: provider, Dialect: kind.Dialect,
-		BaseURL: kind.BaseURL, AuthStyle: styleOf(kind.Auth), AuthHeader: kind.Auth.Header,
+		AuthStyle: styleOf(kind.Auth), AuthHeader: kind.Auth.Header,
 	}
 	if !configcheck.ValidProvider(provider) {
 		return Credential{}, 0, fault.Invalid("body.provider", "must be at most 63 of a-z, 0-9 and -", "")

@@ -122,18 +122,18 @@ func hint(secret string) string {
 
 // settleAddress fills in the base URL of a provider that has one of its own,
 // unless another is given. before is what the credential was: an address that
-// was made of its region is made anew of a new one.
+// was the provider's own stays so when region or dialect change.
 func settleAddress(c *Credential, before *Credential, now *secret) error {
 	kind, _ := providerkind.Find(c.Provider)
-	made := before.BaseURL != "" && kind.Regional != "" && before.BaseURL == kind.Address(before.Region, projectIn(before.BaseURL))
-	if c.BaseURL != "" && !(made && c.BaseURL == before.BaseURL && c.Region != before.Region) {
+	made := before.BaseURL != "" && before.BaseURL == kind.Address(before.Dialect, before.Region, projectIn(before.BaseURL))
+	if c.BaseURL != "" && !(made && c.BaseURL == before.BaseURL && (c.Region != before.Region || c.Dialect != before.Dialect)) {
 		return nil
 	}
 	project := projectIn(c.BaseURL)
 	if project == "" && now != nil {
 		project = now.project
 	}
-	if c.BaseURL = kind.Address(c.Region, project); c.BaseURL != "" || c.Provider == providerkind.Demo {
+	if c.BaseURL = kind.Address(c.Dialect, c.Region, project); c.BaseURL != "" || c.Provider == providerkind.Demo {
 		return nil
 	}
 	if kind.Regional != "" && c.Region == "" {

@@ -98,6 +98,14 @@ func TestAccessKeysAreBroughtIntoOneForm(t *testing.T) {
 	s.refused("validation_failed", "PATCH", path+"/"+made.str("id"), acc.owner, m{"auth_style": "google"})
 	s.want(200, "PATCH", path+"/"+made.str("id"), acc.owner, m{"region": "eu-west-1"})
 
+	cohere := s.want(201, "POST", path, acc.owner, m{"name": "Cohere", "provider": "cohere", "dialect": "cohere-v2", "secret": "0123456789abcdef"})
+	if cohere.str("base_url") != "https://api.cohere.com/v2" {
+		t.Errorf("cohere: %s", cohere.raw)
+	}
+	cohere = s.want(200, "PATCH", path+"/"+cohere.str("id"), acc.owner, m{"dialect": "openai-chat"})
+	if cohere.str("base_url") != "https://api.cohere.ai/compatibility/v1" {
+		t.Errorf("cohere as OpenAI: %s", cohere.raw)
+	}
 	azure := m{"name": "Azure", "provider": "azure-openai", "base_url": "https://r.openai.azure.com", "api_version": "2024-10-21", "secret": "0123456789abcdef"}
 	if made := s.want(201, "POST", path, acc.owner, azure); made.str("api_version") != "2024-10-21" || made.str("auth_header") != "api-key" {
 		t.Errorf("azure: %s", made.raw)

@@ -17,6 +17,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/bedrock"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/cohere"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/responses"
@@ -27,7 +28,7 @@ import (
 // recorded is traffic of real providers, kept beside the repository.
 const recorded = "../../../../shared/data/providers"
 
-var formats = []dialect.Format{openai.Format{}, anthropic.Format{}, gemini.Format{}, responses.Format{}, bedrock.Format{}}
+var formats = []dialect.Format{openai.Format{}, anthropic.Format{}, gemini.Format{}, responses.Format{}, bedrock.Format{}, cohere.Format{}}
 
 func formatOf(d canon.Dialect) dialect.Format {
 	for _, f := range formats {
@@ -119,6 +120,8 @@ func dialectOf(r *recording) canon.Dialect {
 		return canon.OpenAIChat
 	case has("type", `"message_start"`), has("type", `"message"`) && has("content", "["):
 		return canon.Anthropic
+	case has("type", `"message-start"`), has("message", "{") && has("finish_reason", `"`):
+		return canon.Cohere
 	case has("candidates", "["), has("promptFeedback", "{"):
 		return canon.Gemini
 	case has("object", `"response"`), has("type", `"response.`):
@@ -190,7 +193,7 @@ func essences(a *canon.Answer, only int) []essence {
 // oneChoice are the dialects whose answers hold a single choice.
 func oneChoice(f dialect.Format) int {
 	switch f.Name() {
-	case canon.Anthropic, canon.Responses, canon.Bedrock:
+	case canon.Anthropic, canon.Responses, canon.Bedrock, canon.Cohere:
 		return 1
 	}
 	return 0

@@ -66,6 +66,8 @@ func newRecorder(t *testing.T) *recorder {
 
 func dialectAt(path string) string {
 	switch {
+	case strings.HasSuffix(path, "/v2/chat"):
+		return providerkind.Cohere
 	case strings.Contains(path, "/responses"):
 		return providerkind.Responses
 	case strings.Contains(path, "/publishers/anthropic/") || strings.HasSuffix(path, "/messages"):
@@ -79,7 +81,12 @@ func dialectAt(path string) string {
 const responsesAnswer = `{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"m","output":[{"type":"message","id":"msg_1","status":"completed","role":"assistant",` +
 	`"content":[{"type":"output_text","text":"Good day to you.","annotations":[]}]}],"usage":{"input_tokens":10,"input_tokens_details":{"cached_tokens":4},"output_tokens":5,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":15}}`
 
+const cohereUsage = `"finish_reason":"COMPLETE","usage":{"tokens":{"input_tokens":10,"output_tokens":5},"cached_tokens":4}`
+
 func answerIn(dialect string) string {
+	if dialect == providerkind.Cohere {
+		return `{"id":"1","message":{"role":"assistant","content":[{"type":"text","text":"Good day to you."}]},` + cohereUsage + `}`
+	}
 	for _, p := range providers {
 		if p.dialect == dialect {
 			return p.plain
@@ -89,6 +96,15 @@ func answerIn(dialect string) string {
 }
 
 func eventsIn(dialect string) []string {
+	if dialect == providerkind.Cohere {
+		return []string{
+			`{"type":"message-start","id":"1","delta":{"message":{"role":"assistant"}}}`,
+			`{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}`,
+			`{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"Good day to you."}}}}`,
+			`{"type":"content-end","index":0}`,
+			`{"type":"message-end","delta":{` + cohereUsage + `}}`,
+		}
+	}
 	for _, p := range providers {
 		if p.dialect == dialect {
 			return p.events
@@ -134,6 +150,8 @@ var ways = []way{
 	{name: "only responses, from gemini", provider: "custom", dialect: "openai-responses", base: "/v1", model: "m", caller: "gemini", path: "/v1/responses", stream: "/v1/responses"},
 	{name: "groq responses", provider: "groq", base: "/openai/v1", model: "m", caller: "openai-responses", path: "/openai/v1/responses", stream: "/openai/v1/responses"},
 	{name: "vllm messages", provider: "vllm", base: "/v1", model: "m", caller: "anthropic-messages", path: "/v1/messages", stream: "/v1/messages"},
+	{name: "cohere", provider: "cohere", dialect: "cohere-v2", base: "/v2", model: "command-a", caller: "openai-chat", path: "/v2/chat", stream: "/v2/chat", body: []string{"model=command-a"}},
+	{name: "cohere, from gemini", provider: "cohere", dialect: "cohere-v2", base: "/v2", model: "command-a", caller: "gemini", path: "/v2/chat", stream: "/v2/chat"},
 	{name: "mistral has no responses", provider: "mistral", base: "/v1", model: "m", caller: "openai-responses", path: "/v1/chat/completions", stream: "/v1/chat/completions"},
 	{name: "vertex gemini", provider: "google-vertex", base: "/v1/projects/p/locations/l", model: "gemini-2.5-pro", caller: "gemini",
 		path: "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:generateContent", stream: "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:streamGenerateContent?alt=sse", body: []string{"-model"}},

@@ -7,6 +7,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/bedrock"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/cohere"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/peek"
@@ -30,6 +31,8 @@ type wire struct {
 	models func([]byte, []canon.Model) []byte
 	model  func([]byte, canon.Model) []byte
 	tokens func([]byte, int64) []byte
+	// marks tell when a body may ask for what a model cannot do.
+	marks []mark
 	// framed says that its streams are in AWS's framing.
 	framed bool
 }
@@ -39,24 +42,28 @@ func noHeaders(*exchange) string { return "" }
 // wires lists the dialects that callers and providers speak.
 var wires = [...]wire{
 	{
-		name: canon.OpenAIChat, format: openai.Format{}, shape: &peek.Chat, headers: noHeaders,
+		name: canon.OpenAIChat, format: openai.Format{}, shape: &peek.Chat, marks: chatMarks, headers: noHeaders,
 		path:   func(string, bool) string { return "/chat/completions" },
 		models: openai.AppendModels, model: openai.AppendModel,
 	},
 	{
-		name: canon.Anthropic, format: anthropic.Format{}, shape: &peek.Messages, headers: anthropicHeaders,
+		name: canon.Anthropic, format: anthropic.Format{}, shape: &peek.Messages, marks: messagesMarks, headers: anthropicHeaders,
 		path:   func(string, bool) string { return "/messages" },
 		models: anthropic.AppendModels, model: anthropic.AppendModel, tokens: anthropic.AppendTokenCount,
 	},
 	{
-		name: canon.Gemini, format: gemini.Format{}, shape: &peek.Gemini, headers: noHeaders, path: geminiPath,
+		name: canon.Gemini, format: gemini.Format{}, shape: &peek.Gemini, marks: geminiMarks, headers: noHeaders, path: geminiPath,
 		models: gemini.AppendModels, model: gemini.AppendModel, tokens: gemini.AppendTokenCount,
 	},
 	{
 		name: canon.Bedrock, format: bedrock.Format{}, headers: noHeaders, path: bedrockPath, framed: true,
 	},
 	{
-		name: canon.Responses, format: responses.Format{}, shape: &peek.Responses, headers: noHeaders,
+		name: canon.Cohere, format: cohere.Format{}, headers: noHeaders,
+		path: func(string, bool) string { return "/chat" },
+	},
+	{
+		name: canon.Responses, format: responses.Format{}, shape: &peek.Responses, marks: responsesMarks, headers: noHeaders,
 		path: func(string, bool) string { return "/responses" },
 	},
 }
