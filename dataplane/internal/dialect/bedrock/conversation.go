@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"hash/fnv"
+	"strings"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 )
@@ -83,7 +84,14 @@ func (w *writer) name(i int) {
 func (w *writer) turn(i, n int, system func(int) bool) {
 	from := len(w.b)
 	ms := w.req.Messages
-	w.b = append(append(append(comma(w.b), `{"role":"`...), roleOf(&ms[i])...), `","content":[`...)
+	role := roleOf(&ms[i])
+	again := role == w.role
+	if again {
+		// What stood between said nothing.
+		w.b = w.b[:from-len("]}")]
+	} else {
+		w.b = append(append(append(comma(w.b), `{"role":"`...), role...), `","content":[`...)
+	}
 	inside := len(w.b)
 	for _, first := range [...]bool{true, false} {
 		for k := i; k < i+n; k++ {
@@ -102,10 +110,11 @@ func (w *writer) turn(i, n int, system func(int) bool) {
 			}
 		}
 	}
-	if len(w.b) == inside {
+	if len(w.b) == inside && !again {
 		w.b = w.b[:from]
 		return
 	}
+	w.role = role
 	if i+n == len(ms) && w.family.caches() {
 		w.cachePoint(w.req.Cache)
 	}
@@ -177,19 +186,8 @@ func (w *writer) block(p *canon.Part, i, k int) bool {
 
 // blank says whether there is nothing to read in a text: the API refuses those.
 func blank(t canon.Text) bool {
-	if t.Empty() {
-		return true
-	}
-	for in := t[1 : len(t)-1]; len(in) > 0; in = in[1:] {
-		switch {
-		case in[0] == ' ':
-		case in[0] == '\\' && bytes.IndexByte([]byte("ntr"), in[1]) >= 0:
-			in = in[1:]
-		default:
-			return false
-		}
-	}
-	return true
+	// Most texts start with a letter.
+	return t.Empty() || (t[1] == ' ' || t[1] == '\\') && strings.TrimSpace(t.String()) == ""
 }
 
 // sendable says whether the API takes the thought back: its models' makers want

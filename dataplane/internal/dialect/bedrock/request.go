@@ -26,6 +26,8 @@ type writer struct {
 	// hasTools says that the model gets tools, usedTools that the conversation
 	// holds calls or results of some.
 	hasTools, usedTools bool
+	// role is that of the last message that was written.
+	role string
 	// names are those of documents, which must differ.
 	names map[string]int
 	// passed are the caller's fields that were written as they were.
