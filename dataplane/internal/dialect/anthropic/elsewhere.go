@@ -31,5 +31,9 @@ func ThinkingOf(req *canon.Request, to *canon.Target, lost *canon.Losses) Thinki
 	return t
 }
 
+// JSONInstruction asks for JSON of any shape, in words, since no schema of these
+// models can.
+const JSONInstruction = jsonInstruction
+
 // ClosedSchema is a schema of an answer as these models take it.
 func ClosedSchema(schema canon.Raw) canon.Raw { return closed(schema) }

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"strings"
 
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 )
 
@@ -46,6 +47,10 @@ func (w *writer) conversation() {
 				w.lose(at(i, k))
 			}
 		}
+	}
+	if w.freeJSON() {
+		w.b = canon.AppendQuoted(append(comma(w.b), `{"text":`...), anthropic.JSONInstruction)
+		w.str("}")
 	}
 	w.close(from, inside, "]")
 }

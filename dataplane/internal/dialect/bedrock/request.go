@@ -162,29 +162,27 @@ func under(raw canon.Raw, bound float64) bool {
 	return err == nil && f < bound
 }
 
-// openSchema lets through any JSON object.
-const openSchema = `{"type":"object","additionalProperties":true}`
+// freeJSON says that the answer shall be JSON of any shape. The API's schemas
+// must name all members of each object, so that the model is told in words.
+func (w *writer) freeJSON() bool {
+	f := &w.req.Format
+	return f.Kind == canon.FormatJSON || f.Kind == canon.FormatSchema && f.Schema == nil
+}
 
 // outputConfig writes what the text must be. The API takes the schema as a
-// string, and as strict as the models' makers do.
+// string, and of closed objects only.
 func (w *writer) outputConfig() {
 	f := &w.req.Format
-	if f.Kind != canon.FormatJSON && f.Kind != canon.FormatSchema {
+	if f.Kind != canon.FormatSchema || w.freeJSON() {
 		return
 	}
-	schema := canon.Raw(openSchema)
-	if f.Kind == canon.FormatSchema && f.Schema != nil {
-		schema = anthropic.ClosedSchema(f.Schema)
-	}
 	w.b = append(comma(w.b), `"outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":`...)
-	w.b = canon.AppendQuoted(w.b, string(schema))
-	if f.Kind == canon.FormatSchema {
-		if !f.Name.Empty() {
-			field(w, `"name":`, f.Name)
-		}
-		if !f.Description.Empty() {
-			field(w, `"description":`, f.Description)
-		}
+	w.b = canon.AppendQuoted(w.b, string(anthropic.ClosedSchema(f.Schema)))
+	if !f.Name.Empty() {
+		field(w, `"name":`, f.Name)
+	}
+	if !f.Description.Empty() {
+		field(w, `"description":`, f.Description)
 	}
 	w.str("}}}}")
 }

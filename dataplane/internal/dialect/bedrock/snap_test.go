@@ -116,6 +116,8 @@ var better = []struct {
 	value  any
 	reason string
 }{
+	{"completions/full", "outputConfig", nil, "the API refuses schemas of open objects: JSON of any shape is asked for in words"},
+	{"completions/full", "system", func(old any) any { return append(old.([]any), map[string]any{"text": anthropic.JSONInstruction}) }, "the words"},
 	{"completions/full", "toolConfig.tool_choice", nil, "the API's name is toolChoice; the other is refused"},
 	{"completions/full", "toolConfig.toolChoice", map[string]any{"tool": map[string]any{"name": "my_function"}}, "the API's name"},
 	{"completions/full", "additionalModelResponseFieldPaths", []any{"/stop_sequence", "/delta/stop_sequence"}, "callers learn which sequence was met"},
