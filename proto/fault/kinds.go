@@ -24,6 +24,7 @@ var (
 	UnsupportedMedia   = def("unsupported_media_type", 415, typeInvalid, "The content type is not supported here.", "Send Content-Type: application/json.", false)
 	MethodNotAllowed   = def("method_not_allowed", 405, typeInvalid, "This address does not take that method.", "Use the method that the documentation names.", false)
 	RequestTimeout     = def("request_timeout", 408, typeInvalid, "The request did not arrive in time.", "Send the whole request without pauses.", true)
+	CapabilityMismatch = def("capability_mismatch", 400, typeInvalid, "The model cannot do what the request asks for.", "Leave that out, or call a model that can: the list of models says what each one can do.", false)
 	UnsupportedField   = def("unsupported_field", 400, typeInvalid, "The provider of this route cannot be told a field of the request.", "Leave the field out, call a route whose provider speaks your dialect, or let the route drop such fields.", false)
 	UnknownPath        = def("unknown_path", 404, typeNotFound, "There is nothing at this address.", "Check the base URL: it ends in /v1 or /t/{tenant}/v1.", false)
 	NotFound           = def("not_found", 404, typeNotFound, "There is no such thing.", "Check the id; it may belong to another tenant or be deleted.", false)

@@ -9,6 +9,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
+	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/money"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -63,7 +64,7 @@ func (x *exchange) list() error {
 	var models []canon.Model
 	for _, r := range x.config.Routes() {
 		if x.mayCall(r.Name) && (x.req.Operation == Models || r.Name == x.req.ModelID) {
-			models = append(models, canon.Model{ID: r.Name, OwnedBy: r.Provider, Created: r.CreatedAtUnix})
+			models = append(models, listed(&r))
 		}
 	}
 	if x.req.Operation == Models {
@@ -76,6 +77,17 @@ func (x *exchange) list() error {
 	}
 	x.plain = wireOf(x.req.Dialect).model(nil, models[0])
 	return nil
+}
+
+// listed is a route as the models list tells of it.
+func listed(r *tenantconfig.RouteInfo) canon.Model {
+	m := canon.Model{ID: r.Name, OwnedBy: r.Provider, Created: r.CreatedAtUnix, Label: r.Label,
+		ContextWindow: int64(r.ContextWindow), MaxOutputTokens: int64(r.MaxOutputTokens), RetiresAt: r.DeprecatedAtUnix}
+	if c := r.Known; c != nil {
+		m.Abilities = &canon.Abilities{Operations: c.GetOperations(), Input: c.GetInput(), Output: c.GetOutput(),
+			Tools: c.GetTools(), Reasoning: c.GetReasoning(), JSONSchema: c.GetJsonSchema(), Temperature: c.GetTemperature()}
+	}
+	return m
 }
 
 // read takes in the body and finds the fields that a gateway needs.

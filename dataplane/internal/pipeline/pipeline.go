@@ -127,6 +127,8 @@ func steps() []step {
 		// What rules of route, project and key do to the call, before anything
 		// else reads its body.
 		{name: "parameters", run: (*exchange).parameters, only: calls},
+		// What the model cannot do, as it is asked for after the rules.
+		{name: "abilities", run: (*exchange).abilities, only: calls},
 		// Counting a prompt's tokens calls nobody and costs nothing.
 		{name: "count", run: (*exchange).countPrompt, only: counts},
 		// From here on the request is on record: whatever happens now, even the

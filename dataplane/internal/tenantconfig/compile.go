@@ -36,6 +36,7 @@ func newCatalog(entries map[string]catalogEntry) *catalog {
 				AuthStyle: configv1.AuthStyle_AUTH_STYLE_NONE, Way: Way{plain: true, Model: name},
 				CostPrices: e.model.GetCostPrices(), SellPrices: e.model.GetSellPrices(),
 				UnknownPrice: configv1.UnknownPrice_UNKNOWN_PRICE_BLOCK,
+				Abilities:    abilitiesOf(e.model),
 			}},
 		}
 	}
@@ -100,6 +101,7 @@ func (k *compiler) compile() *Compiled {
 	}
 	k.addRoutes(c, routes)
 	k.at = -1
+	c.owners, c.catalog = k.owners(), k.catalog
 	return c
 }
 
@@ -173,6 +175,7 @@ func (k *compiler) target(modelID string) Target {
 	t.ProviderModel, t.CredentialID, t.UnknownPrice = m.GetProviderModel(), m.GetCredentialId(), m.GetUnknownPrice()
 	t.CostPrices, t.SellPrices = m.GetCostPrices(), m.GetSellPrices()
 	if shared := k.catalog.models[m.GetCatalogId()]; shared != nil {
+		t.Abilities = abilitiesOf(shared)
 		if len(t.CostPrices) == 0 {
 			t.CostPrices = shared.GetCostPrices()
 		}
@@ -185,6 +188,12 @@ func (k *compiler) target(modelID string) Target {
 		t.Fault = fault.New(fault.CredentialUnusable, "The model's credential does not exist any more.", nil)
 		return t
 	}
+	t.use(cred)
+	return t
+}
+
+// use fills in what a credential says.
+func (t *Target) use(cred *credential) {
 	t.Provider, t.BaseURL = cred.GetProvider(), cred.baseURL
 	t.Kind, t.Dialect = kindOf(t.Provider), canon.Dialect(cred.GetDialect())
 	if t.Dialect == "" {
@@ -196,9 +205,8 @@ func (k *compiler) target(modelID string) Target {
 	t.ConnectTimeoutMs, t.FirstByteTimeoutMs, t.IdleTimeoutMs = cred.GetConnectTimeoutMs(), cred.GetFirstByteTimeoutMs(), cred.GetIdleTimeoutMs()
 	if cred.opened.err != nil {
 		t.Fault = fault.New(fault.CredentialUnusable, "", cred.opened.err)
-		return t
+		return
 	}
 	t.Secret = cred.opened.secret
 	t.setSigner()
-	return t
 }

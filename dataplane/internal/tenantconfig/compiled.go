@@ -43,6 +43,9 @@ type Compiled struct {
 	Revision uint64
 	routes   map[string]*Route
 	builtIn  map[string]*Route
+	// owners are the credentials, for calls that are of no model.
+	owners  []Target
+	catalog *catalog
 	// projects are those that have rules; nil when none has.
 	projects map[string]*parameters.Rules
 }
@@ -79,6 +82,7 @@ func (c *Compiled) Routes() []RouteInfo {
 		info := RouteInfo{Name: name, BuiltIn: r.BuiltIn, CreatedAtUnix: r.CommittedAtUnix}
 		if len(r.Targets) > 0 {
 			info.Provider, info.ProviderModel = r.Targets[0].Provider, r.Targets[0].ProviderModel
+			info.Abilities = r.Targets[0].Abilities
 		}
 		infos = append(infos, info)
 	}
@@ -93,6 +97,8 @@ type RouteInfo struct {
 	BuiltIn       bool
 	// CreatedAtUnix is when the route was last changed.
 	CreatedAtUnix int64
+	// Abilities of its first target.
+	Abilities
 }
 
 // Route is the compiled form of what a caller's "model" names.
@@ -146,6 +152,8 @@ type Target struct {
 	CostPrices   []*configv1.Price
 	SellPrices   []*configv1.Price
 	UnknownPrice configv1.UnknownPrice
+	// Abilities are what the catalogue says of the model.
+	Abilities
 }
 
 // Secret is a provider's secret that no log, error or encoder shows.
