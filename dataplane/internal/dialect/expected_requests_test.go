@@ -8,7 +8,7 @@ var requestReasons = []reason{
 		why: "better: the API refuses schemas that leave an object open, so JSON of any shape is asked for in words"},
 	{snap: "completions/full anthropic", at: "system[1]", theirs: "-", ours: "*one valid JSON object*",
 		why: "better: the words in place of the schema that the API refuses"},
-	{snap: "completions/full *", at: "tools[1]", theirs: "-", ours: `*"calculate_fibonacci"*`,
+	{snap: "completions/full anthropic", at: "tools[1]", theirs: "-", ours: `*"calculate_fibonacci"*`,
 		why: "better: functions are tools by their old name; the caller offered them"},
 	{snap: "completions/reasoning_max anthropic", at: "max_tokens", theirs: "4096", ours: "12288",
 		why: "better: the caller set no bound, and with theirs the thoughts may take all of the answer but one token"},
@@ -89,23 +89,4 @@ var requestReasons = []reason{
 	// Same dialect.
 	{snap: "policies/openai_with_text_input openai", at: "input", theirs: `[*"Hello, world"*]`, ours: `"Hello, world"`,
 		why: "equal: the same message, as the caller wrote it"},
-
-	// To Bedrock.
-	{snap: "* bedrock", at: "inferenceConfig", theirs: `{"maxTokens":4096}`, ours: "-",
-		why: "better: the API has a bound for each model where the caller set none"},
-	{snap: "* bedrock", at: "*.toolResult.status", theirs: "null", ours: "-",
-		why: "equal: the field is optional, and null is none"},
-	{snap: "* bedrock", at: "toolConfig.tools[0].toolSpec.*", theirs: "*", ours: "*",
-		why: "as good: a tool that stands in where the history has calls and the request no tools, by another name"},
-	{snap: "completions/full bedrock", at: "additionalModelResponseFieldPaths", theirs: "-", ours: "*stop_sequence*",
-		why: "better: the answer tells which stop sequence was met"},
-	{snap: "completions/full bedrock", at: "outputConfig", theirs: "{*}", ours: "-",
-		why: "better: the API refuses schemas of open objects, so that JSON of any shape is asked for in words"},
-	{snap: "completions/full bedrock", at: "system[1]", theirs: "-", ours: "*JSON object*", why: "better: the words"},
-	{snap: "completions/full bedrock", at: "toolConfig.tools[1]", theirs: "-", ours: `*"calculate_fibonacci"*`,
-		why: "better: functions are tools by their old name; the caller offered them"},
-	{snap: "completions/full bedrock", at: "toolConfig.tool_choice", theirs: "{*}", ours: "-", why: "better: the API spells it toolChoice"},
-	{snap: "completions/full bedrock", at: "toolConfig.toolChoice", theirs: "-", ours: `*"my_function"*`, why: "better: the same, from the other side"},
-	{snap: "count-tokens/* bedrock", at: "*", theirs: "*", ours: "*",
-		why: "as good: a chat's body; Bedrock's own count is not asked for"},
 }

@@ -248,7 +248,7 @@ func decode(t *testing.T, b []byte) any {
 // targets are the dialects that the names of expectations stand for.
 var targets = map[string]canon.Dialect{
 	"completions": canon.OpenAIChat, "anthropic": canon.Anthropic, "vertex": canon.Anthropic, "responses": canon.Responses,
-	"vertex-gemini": canon.Gemini, "gemini-native": canon.Gemini, "bedrock": canon.Bedrock,
+	"vertex-gemini": canon.Gemini, "gemini-native": canon.Gemini,
 	// Gemini's endpoint that is compatible with OpenAI.
 	"gemini": canon.OpenAIChat,
 }
@@ -308,6 +308,9 @@ func TestRequestsAreAsExpected(t *testing.T) {
 			continue
 		}
 		expected := decode(t, s.body).(map[string]any)["request"].(map[string]any)
+		if s.target == "bedrock" {
+			continue // its package compares them
+		}
 		to, known := targets[s.target]
 		if s.target == "openai" {
 			to, known = from, true

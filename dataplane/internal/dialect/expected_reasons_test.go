@@ -1,0 +1,81 @@
+package dialect_test
+
+// answerReasons are the differences between what was expected of answers for
+// callers and ours.
+var answerReasons = []reason{
+	// Of any.
+	{snap: "*", at: "usage.*", theirs: "-", ours: "0", why: "equal: none, said in words; SDKs declare these fields as always there"},
+	{snap: "* *-completions", at: "usage.completion_tokens_details", theirs: "-", ours: `{"audio_tokens":0,"reasoning_tokens":0}`,
+		why: "equal: none, said in words"},
+	{snap: "* *-completions", at: "usage.prompt_tokens_details", theirs: "-", ours: `{"audio_tokens":0,"cached_tokens":0}`,
+		why: "equal: none, said in words"},
+
+	// Messages for callers of chat completions.
+	{snap: "* *-completions", at: "choices[0].native_finish_reason", theirs: "-", ours: `"*"`,
+		why: "better: the provider's own word for why it stopped, in a field that SDKs pass over"},
+	{snap: "* messages-completions", at: "usage.cache_*_input_tokens", theirs: "*", ours: "-",
+		why: "equal: prompt_tokens_details has both, under the names of the caller's dialect"},
+	{snap: "* messages-completions", at: "usage.*_tokens", theirs: "*", ours: "*",
+		why: "better: prompt_tokens and the total hold what came from caches, as in this dialect they do"},
+	{snap: "*stream_message_delta_usage messages-completions-streaming", at: "prompt", theirs: "3883", ours: "34347",
+		why: "better: the last report counts, with what came from the cache"},
+	{snap: "*stream_message_delta_usage messages-completions-streaming", at: "cached", theirs: "3883", ours: "30464",
+		why: "better: what came from the cache, not bounded by a prompt that lacks it"},
+	{snap: "anthropic/multiple_text_blocks messages-completions", at: "choices[0].message.citations", theirs: "-", ours: "*",
+		why: "better: citations are kept"},
+	{snap: "anthropic/thinking messages-completions", at: "choices[0].message.reasoning_details", theirs: "-", ours: "*signature*",
+		why: "better: without the signature the thoughts could not come back"},
+	{snap: "anthropic/tool messages-completions", at: "*.arguments", theirs: `*\"location\":\"*`, ours: `*\"location\": \"*`,
+		why: "equal: the arguments as the model wrote them, spaces included"},
+
+	// Chat completions for callers of Messages and Responses.
+	{snap: "* *-messages", at: "tollgate", theirs: "-", ours: "{*}",
+		why: "better: what the caller's dialect has no field for, in one that SDKs pass over"},
+	{snap: "completions/* completions-messages", at: "usage.*_details", theirs: "-", ours: "{*}",
+		why: "better: audio and thoughts are told apart"},
+	{snap: "completions/cache_write completions-messages", at: "usage.cache_creation", theirs: "-", ours: "{*}",
+		why: "better: this dialect's own breakdown by time to live"},
+	{snap: "completions/* completions-*", at: "parsed.*", theirs: "0", ours: "*",
+		why: "better: thoughts and audio are read in every pair of dialects"},
+	{snap: "completions/stream completions-messages-streaming", at: "thought", theirs: "0", ours: "192",
+		why: "better: thoughts are told"},
+	{snap: "completions/gemini_zero_completion_tokens completions-responses", at: "parsed.output_tokens", theirs: "1", ours: "0",
+		why: "as good: the provider reports no output; the total is no class of tokens"},
+	{snap: "completions/gemini_zero_completion_tokens completions-responses", at: "usage.output_tokens", theirs: "1", ours: "0",
+		why: "as good: the same"},
+	{snap: "completions/gemini_* completions-responses", at: "usage.total_tokens", theirs: "*", ours: "*",
+		why: "as good: the sum of the classes, as the provider's own list of prices counts them; thoughts that this endpoint tells in its total alone are in none"},
+	{snap: "completions/* completions-responses", at: "model", theirs: `"input-model"`, ours: `"*"`,
+		why: "as good: the model that answered, as the provider names it"},
+	{snap: "completions/* completions-responses", at: "metadata", theirs: "-", ours: "{}", why: "equal: SDKs declare it as always there"},
+	{snap: "completions/* completions-responses", at: "parallel_tool_calls", theirs: "-", ours: "true", why: "equal: SDKs declare it as always there"},
+	{snap: "completions/* completions-responses", at: "tool_choice", theirs: "-", ours: `"auto"`, why: "equal: SDKs declare it as always there"},
+	{snap: "completions/* completions-responses", at: "tools", theirs: "-", ours: "[]", why: "equal: SDKs declare it as always there"},
+	{snap: "completions/* completions-responses", at: "output[0].content[0].logprobs", theirs: "-", ours: "[]", why: "equal: SDKs declare it as always there"},
+	{snap: "completions/* completions-responses", at: "tollgate_stop", theirs: "-", ours: "{*}",
+		why: "better: the provider's own word for why it stopped, in a field that SDKs pass over"},
+	{snap: "completions/* completions-responses", at: "service_tier", theirs: "-", ours: `"default"`, why: "better: the tier is told"},
+	{snap: "completions/* completions-responses", at: "incomplete_details.reason", theirs: `"max_tokens"`, ours: `"max_output_tokens"`,
+		why: "better: the word that this dialect has"},
+	{snap: "completions/gemini_with_completion_tokens completions-responses", at: "output[0].status", theirs: `"completed"`, ours: `"incomplete"`,
+		why: "better: the message was cut by its bound"},
+	{snap: "completions/audio completions-responses", at: "output[0].content[1]", theirs: "-", ours: `*"output_audio"*`, why: "better: the audio is kept"},
+	{snap: "completions/audio completions-responses", at: "usage.*_tokens_details.audio_tokens", theirs: "-", ours: "*", why: "better: audio is told apart"},
+
+	// Gemini for callers of chat completions, and as it is.
+	{snap: "vertex-gemini/tool vertex-gemini-completions", at: "*.arguments", theirs: `"{\"location\":*`, ours: `"{ \"location\":*`,
+		why: "equal: the arguments as the model wrote them, spaces included"},
+	{snap: "vertex-gemini/blocked gemini-native", at: "candidates", theirs: "-", ours: "[]", why: "better: same dialect, byte for byte"},
+	{snap: "vertex-gemini/blocked vertex-gemini-completions", at: "choices[0].message.content", theirs: `""`, ours: "-",
+		why: "equal: nothing was said, which is null in this dialect"},
+
+	// Thoughts, which theirs leave out.
+	{snap: "completions/openrouter_reasoning completions-*", at: "content[*", theirs: "*", ours: "*", why: "better: the thoughts are kept, in front of the text"},
+	{snap: "completions/openrouter_reasoning completions-*", at: "output[*", theirs: "*", ours: "*", why: "better: the thoughts are kept, in front of the text"},
+	{snap: "responses/reasoning responses-messages", at: "content[*", theirs: "*", ours: "*", why: "better: the thoughts are kept, in front of the text"},
+	{snap: "responses/* responses-messages", at: "usage.output_tokens_details", theirs: "-", ours: `{"thinking_tokens":*}`, why: "better: thoughts are told"},
+	{snap: "responses/stream-image responses-messages-streaming", at: "thought", theirs: "0", ours: "1152", why: "better: thoughts are told"},
+	{snap: "responses/tool responses-messages", at: "usage.cache_creation", theirs: "-", ours: "{*}",
+		why: "better: this dialect's own breakdown by time to live"},
+	{snap: "responses/* responses-messages*", at: "parsed.reasoning_tokens", theirs: "0", ours: "*", why: "better: thoughts are read in every pair of dialects"},
+}
