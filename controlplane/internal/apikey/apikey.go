@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/controlplane/internal/change"
+	"github.com/tollgate/tollgate/controlplane/internal/parameter"
 	"github.com/tollgate/tollgate/proto/configcheck"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
@@ -34,6 +35,7 @@ type Key struct {
 	PreviousSHA256     []byte
 	PreviousValidUntil time.Time
 	AllowedRoutes      []string
+	Rules              parameter.Rules
 	ExpiresAt          time.Time
 	RevokedAt          time.Time
 	RotatedAt          time.Time
@@ -61,12 +63,14 @@ func (k *Key) Record(action string, urgent bool) (change.Record, error) {
 		Id: k.ID, ProjectId: k.ProjectID,
 		SecretSha256: k.SecretSHA256, PreviousSha256: k.PreviousSHA256, PreviousValidUntilUnix: unix(k.PreviousValidUntil),
 		ExpiresAtUnix: unix(k.ExpiresAt), Revoked: !k.RevokedAt.IsZero(), AllowedRoutes: k.AllowedRoutes,
+		ParameterRules: k.Rules.Proto(),
 	})
 	res.Urgent = urgent
 	detail := map[string]any{"name": k.Name, "project_id": k.ProjectID, "hint": k.Hint}
 	if len(k.AllowedRoutes) > 0 {
 		detail["allowed_routes"] = k.AllowedRoutes
 	}
+	k.Rules.Detail(detail)
 	if !k.ExpiresAt.IsZero() {
 		detail["expires_at"] = k.ExpiresAt.UTC().Format(time.RFC3339)
 	}
@@ -110,6 +114,7 @@ type Input struct {
 	Name          *string
 	ProjectID     string
 	AllowedRoutes *[]string
+	Rules         *parameter.Rules
 	ExpiresAt     *time.Time
 	NeverExpires  bool
 }
@@ -214,6 +219,10 @@ func (s *Service) apply(k *Key, in Input) error {
 				bad.WithField(fmt.Sprintf("body.allowed_routes[%d]", i), "is not a name that a route can have", "Send the names of routes.")
 			}
 		}
+	}
+	if in.Rules != nil {
+		k.Rules = *in.Rules
+		k.Rules.Check(bad)
 	}
 	switch {
 	case in.NeverExpires && in.ExpiresAt != nil:

@@ -27,6 +27,7 @@ func (s *Server) ListApiKeys(ctx context.Context, r apiserver.ListApiKeysRequest
 func (s *Server) CreateApiKey(ctx context.Context, r apiserver.CreateApiKeyRequestObject) (apiserver.CreateApiKeyResponseObject, error) {
 	k, secret, changeID, err := s.APIKeys.Create(ctx, r.TenantId, actor(ctx), apikey.Input{
 		Name: &r.Body.Name, ProjectID: value(r.Body.ProjectId), AllowedRoutes: r.Body.AllowedRoutes, ExpiresAt: r.Body.ExpiresAt,
+		Rules: rulesOf(r.Body.ParameterRules),
 	})
 	if err != nil {
 		return nil, err
@@ -53,6 +54,7 @@ func (s *Server) UpdateApiKey(ctx context.Context, r apiserver.UpdateApiKeyReque
 	}
 	k, changeID, err := s.APIKeys.Update(ctx, r.TenantId, actor(ctx), r.ApiKeyId, match, apikey.Input{
 		Name: r.Body.Name, AllowedRoutes: r.Body.AllowedRoutes, ExpiresAt: r.Body.ExpiresAt, NeverExpires: value(r.Body.NeverExpires),
+		Rules: rulesOf(r.Body.ParameterRules),
 	})
 	if err != nil {
 		return nil, err
@@ -91,8 +93,8 @@ func (s *Server) apiKeyJSON(k apikey.Key, changeID int64) apiserver.ApiKey {
 	now := s.cfg.Now()
 	j := apiserver.ApiKey{
 		Id: k.ID, ProjectId: k.ProjectID, Name: k.Name, Hint: k.Hint, Status: apiserver.ApiKeyStatus(k.Status(now)),
-		AllowedRoutes: append([]string{}, k.AllowedRoutes...),
-		ExpiresAt:     some(k.ExpiresAt), RevokedAt: some(k.RevokedAt), RotatedAt: some(k.RotatedAt), LastUsedAt: some(k.LastUsedAt),
+		AllowedRoutes: append([]string{}, k.AllowedRoutes...), ParameterRules: rulesJSON(k.Rules),
+		ExpiresAt: some(k.ExpiresAt), RevokedAt: some(k.RevokedAt), RotatedAt: some(k.RotatedAt), LastUsedAt: some(k.LastUsedAt),
 		Version: k.Version, CreatedAt: k.CreatedAt, ChangeId: some(changeID),
 	}
 	if k.PreviousValidUntil.After(now) {
@@ -105,7 +107,7 @@ func (s *Server) apiKeyWithSecretJSON(k apikey.Key, secret string, changeID int6
 	j := s.apiKeyJSON(k, changeID)
 	return apiserver.ApiKeyWithSecret{
 		Id: j.Id, ProjectId: j.ProjectId, Name: j.Name, Hint: j.Hint, Status: apiserver.ApiKeyWithSecretStatus(j.Status),
-		AllowedRoutes: j.AllowedRoutes, ExpiresAt: j.ExpiresAt, RevokedAt: j.RevokedAt, RotatedAt: j.RotatedAt,
+		AllowedRoutes: j.AllowedRoutes, ParameterRules: j.ParameterRules, ExpiresAt: j.ExpiresAt, RevokedAt: j.RevokedAt, RotatedAt: j.RotatedAt,
 		LastUsedAt: j.LastUsedAt, PreviousValidUntil: j.PreviousValidUntil, Version: j.Version, CreatedAt: j.CreatedAt,
 		ChangeId: j.ChangeId, Secret: secret,
 	}

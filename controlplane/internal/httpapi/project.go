@@ -18,17 +18,17 @@ func (s *Server) ListProjects(ctx context.Context, r apiserver.ListProjectsReque
 		return nil, err
 	}
 	rows, more, next := page(ctx, s, rows, limit, func(p project.Project) []string { return []string{p.ID} })
-	return apiserver.ListProjects200JSONResponse{Data: convert(rows, projectJSON), HasMore: more, NextCursor: next}, nil
+	return apiserver.ListProjects200JSONResponse{Data: convert(rows, func(p project.Project) apiserver.Project { return projectJSON(p, 0) }), HasMore: more, NextCursor: next}, nil
 }
 
 // CreateProject makes one.
 func (s *Server) CreateProject(ctx context.Context, r apiserver.CreateProjectRequestObject) (apiserver.CreateProjectResponseObject, error) {
-	p, err := s.Projects.Create(ctx, r.TenantId, actor(ctx), r.Body.Name)
+	p, changeID, err := s.Projects.Create(ctx, r.TenantId, actor(ctx), project.Input{Name: &r.Body.Name, Rules: rulesOf(r.Body.ParameterRules)})
 	if err != nil {
 		return nil, err
 	}
 	setETag(ctx, p.Version)
-	return apiserver.CreateProject201JSONResponse(projectJSON(p)), nil
+	return apiserver.CreateProject201JSONResponse(projectJSON(p, changeID)), nil
 }
 
 // GetProject shows one.
@@ -38,21 +38,21 @@ func (s *Server) GetProject(ctx context.Context, r apiserver.GetProjectRequestOb
 		return nil, err
 	}
 	setETag(ctx, p.Version)
-	return apiserver.GetProject200JSONResponse(projectJSON(p)), nil
+	return apiserver.GetProject200JSONResponse(projectJSON(p, 0)), nil
 }
 
-// UpdateProject renames one.
+// UpdateProject renames one or gives it other rules.
 func (s *Server) UpdateProject(ctx context.Context, r apiserver.UpdateProjectRequestObject) (apiserver.UpdateProjectResponseObject, error) {
 	match, err := ifVersion(r.Params.IfMatch)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Projects.Rename(ctx, r.TenantId, actor(ctx), r.ProjectId, match, r.Body.Name)
+	p, changeID, err := s.Projects.Update(ctx, r.TenantId, actor(ctx), r.ProjectId, match, project.Input{Name: r.Body.Name, Rules: rulesOf(r.Body.ParameterRules)})
 	if err != nil {
 		return nil, err
 	}
 	setETag(ctx, p.Version)
-	return apiserver.UpdateProject200JSONResponse(projectJSON(p)), nil
+	return apiserver.UpdateProject200JSONResponse(projectJSON(p, changeID)), nil
 }
 
 // DeleteProject removes an empty one.
@@ -61,12 +61,15 @@ func (s *Server) DeleteProject(ctx context.Context, r apiserver.DeleteProjectReq
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Projects.Delete(ctx, r.TenantId, actor(ctx), r.ProjectId, match); err != nil {
+	changeID, err := s.Projects.Delete(ctx, r.TenantId, actor(ctx), r.ProjectId, match)
+	if err != nil {
 		return nil, err
 	}
-	return apiserver.DeleteProject200JSONResponse{Id: r.ProjectId}, nil
+	return apiserver.DeleteProject200JSONResponse{Id: r.ProjectId, ChangeId: some(changeID)}, nil
 }
 
-func projectJSON(p project.Project) apiserver.Project {
-	return apiserver.Project{Id: p.ID, Name: p.Name, Version: p.Version, CreatedAt: p.CreatedAt}
+func projectJSON(p project.Project, changeID int64) apiserver.Project {
+	return apiserver.Project{
+		Id: p.ID, Name: p.Name, ParameterRules: rulesJSON(p.Rules), Version: p.Version, CreatedAt: p.CreatedAt, ChangeId: some(changeID),
+	}
 }

@@ -28,7 +28,11 @@ func (s *Server) CreateRoute(ctx context.Context, r apiserver.CreateRouteRequest
 	if r.Body.OnLoss != nil {
 		onLoss = *r.Body.OnLoss
 	}
-	made, changeID, err := s.Routes.Create(ctx, r.TenantId, actor(ctx), r.Body.Name, r.Body.ModelId, string(onLoss))
+	in := route.Route{Name: r.Body.Name, ModelID: r.Body.ModelId, OnLoss: string(onLoss)}
+	if rules := rulesOf(r.Body.ParameterRules); rules != nil {
+		in.Rules = *rules
+	}
+	made, changeID, err := s.Routes.Create(ctx, r.TenantId, actor(ctx), in)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +56,9 @@ func (s *Server) UpdateRoute(ctx context.Context, r apiserver.UpdateRouteRequest
 	if err != nil {
 		return nil, err
 	}
-	changed, changeID, err := s.Routes.Update(ctx, r.TenantId, actor(ctx), r.RouteId, match, route.Input{Name: r.Body.Name, ModelID: r.Body.ModelId, OnLoss: (*string)(r.Body.OnLoss)})
+	changed, changeID, err := s.Routes.Update(ctx, r.TenantId, actor(ctx), r.RouteId, match, route.Input{
+		Name: r.Body.Name, ModelID: r.Body.ModelId, OnLoss: (*string)(r.Body.OnLoss), Rules: rulesOf(r.Body.ParameterRules),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -74,5 +80,8 @@ func (s *Server) DeleteRoute(ctx context.Context, r apiserver.DeleteRouteRequest
 }
 
 func routeJSON(r route.Route, changeID int64) apiserver.Route {
-	return apiserver.Route{Id: r.ID, Name: r.Name, ModelId: r.ModelID, OnLoss: apiserver.OnLoss(r.OnLoss), Version: r.Version, CreatedAt: r.CreatedAt, ChangeId: some(changeID)}
+	return apiserver.Route{
+		Id: r.ID, Name: r.Name, ModelId: r.ModelID, OnLoss: apiserver.OnLoss(r.OnLoss), ParameterRules: rulesJSON(r.Rules),
+		Version: r.Version, CreatedAt: r.CreatedAt, ChangeId: some(changeID),
+	}
 }

@@ -37,7 +37,7 @@ func (s *Server) SignUp(ctx context.Context, r apiserver.SignUpRequestObject) (a
 	}
 	return apiserver.SignUp201JSONResponse{
 		Tenant:  tenantJSON(b.Tenant, b.ChangeID),
-		Project: projectJSON(b.Project),
+		Project: projectJSON(b.Project, 0),
 		Session: sessionJSON(b.Session),
 		ApiKey:  s.apiKeyWithSecretJSON(b.Key, b.Secret, b.ChangeID),
 	}, nil

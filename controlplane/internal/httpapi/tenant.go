@@ -26,7 +26,7 @@ func (s *Server) CreateTenant(ctx context.Context, r apiserver.CreateTenantReque
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.CreateTenant201JSONResponse{Tenant: tenantJSON(b.Tenant, b.ChangeID), Project: projectJSON(b.Project), Owner: memberJSON(b.Owner)}, nil
+	return apiserver.CreateTenant201JSONResponse{Tenant: tenantJSON(b.Tenant, b.ChangeID), Project: projectJSON(b.Project, 0), Owner: memberJSON(b.Owner)}, nil
 }
 
 // UpdateTenant renames one.

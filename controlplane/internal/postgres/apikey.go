@@ -15,7 +15,7 @@ import (
 
 // The last use is told by the newest day that the key has usage on.
 const apiKeySelect = `SELECT k.api_key_id, k.tenant_id, k.project_id, k.name, k.secret_sha256, k.hint, k.previous_sha256, k.previous_valid_until,
-	k.allowed_routes, k.expires_at, k.revoked_at, k.rotated_at, k.created_by, k.version, k.created_at,
+	k.allowed_routes, k.parameter_rules, k.expires_at, k.revoked_at, k.rotated_at, k.created_by, k.version, k.created_at,
 	(SELECT max(d.last_at) FROM usage_day d WHERE d.tenant_id = k.tenant_id AND d.api_key_id = k.api_key_id AND d.day =
 		(SELECT max(n.day) FROM usage_day n WHERE n.tenant_id = k.tenant_id AND n.api_key_id = k.api_key_id))
 	FROM api_key k WHERE k.tenant_id = $1 `
@@ -24,7 +24,7 @@ type optionalTime = zeronull.Timestamptz
 
 func scanAPIKey(row pgx.CollectableRow) (k apikey.Key, err error) {
 	err = row.Scan(&k.ID, &k.TenantID, &k.ProjectID, &k.Name, &k.SecretSHA256, &k.Hint, &k.PreviousSHA256, (*optionalTime)(&k.PreviousValidUntil),
-		&k.AllowedRoutes, (*optionalTime)(&k.ExpiresAt), (*optionalTime)(&k.RevokedAt), (*optionalTime)(&k.RotatedAt),
+		&k.AllowedRoutes, &k.Rules, (*optionalTime)(&k.ExpiresAt), (*optionalTime)(&k.RevokedAt), (*optionalTime)(&k.RotatedAt),
 		&k.CreatedBy, &k.Version, &k.CreatedAt, (*optionalTime)(&k.LastUsedAt))
 	return k, err
 }
@@ -114,10 +114,14 @@ func insertAPIKey(ctx context.Context, tx Tx, r *Recorder, k *apikey.Key) error 
 	if k.AllowedRoutes == nil {
 		k.AllowedRoutes = []string{}
 	}
+	rules, err := k.Rules.Column()
+	if err != nil {
+		return fmt.Errorf("rules of API key %s: %w", k.ID, err)
+	}
 	err = tx.QueryRow(ctx, `
-		INSERT INTO api_key (tenant_id, api_key_id, project_id, name, secret_sha256, hint, allowed_routes, expires_at, created_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING version, created_at`,
-		k.TenantID, k.ID, k.ProjectID, k.Name, k.SecretSHA256, k.Hint, k.AllowedRoutes, optionalTime(k.ExpiresAt), k.CreatedBy).
+		INSERT INTO api_key (tenant_id, api_key_id, project_id, name, secret_sha256, hint, allowed_routes, expires_at, created_by, parameter_rules)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING version, created_at`,
+		k.TenantID, k.ID, k.ProjectID, k.Name, k.SecretSHA256, k.Hint, k.AllowedRoutes, optionalTime(k.ExpiresAt), k.CreatedBy, rules).
 		Scan(&k.Version, &k.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert API key %s: %w", k.ID, err)
@@ -142,12 +146,16 @@ func (db *DB) UpdateAPIKey(ctx context.Context, tenantID string, by Actor, keyID
 		if err := knowRoutes(ctx, tx, tenantID, k.AllowedRoutes, before); err != nil {
 			return err
 		}
+		rules, err := k.Rules.Column()
+		if err != nil {
+			return fmt.Errorf("rules of API key %s: %w", keyID, err)
+		}
 		err = tx.QueryRow(ctx, `
 			UPDATE api_key SET name = $3, secret_sha256 = $4, hint = $5, previous_sha256 = $6, previous_valid_until = $7, allowed_routes = $8,
-				expires_at = $9, revoked_at = $10, rotated_at = $11, version = version + 1, updated_at = now()
+				expires_at = $9, revoked_at = $10, rotated_at = $11, parameter_rules = $12, version = version + 1, updated_at = now()
 			WHERE tenant_id = $1 AND api_key_id = $2 RETURNING version`,
 			tenantID, keyID, k.Name, k.SecretSHA256, k.Hint, k.PreviousSHA256, optionalTime(k.PreviousValidUntil), k.AllowedRoutes,
-			optionalTime(k.ExpiresAt), optionalTime(k.RevokedAt), optionalTime(k.RotatedAt)).Scan(&k.Version)
+			optionalTime(k.ExpiresAt), optionalTime(k.RevokedAt), optionalTime(k.RotatedAt), rules).Scan(&k.Version)
 		if err != nil {
 			return fmt.Errorf("update API key %s: %w", keyID, err)
 		}

@@ -13,10 +13,10 @@ import (
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
 
-const routeColumns = `route_id, tenant_id, name, model_id, on_loss, version, created_at`
+const routeColumns = `route_id, tenant_id, name, model_id, on_loss, parameter_rules, version, created_at`
 
 func scanRoute(row pgx.CollectableRow) (r route.Route, err error) {
-	err = row.Scan(&r.ID, &r.TenantID, &r.Name, &r.ModelID, &r.OnLoss, &r.Version, &r.CreatedAt)
+	err = row.Scan(&r.ID, &r.TenantID, &r.Name, &r.ModelID, &r.OnLoss, &r.Rules, &r.Version, &r.CreatedAt)
 	return r, err
 }
 
@@ -58,8 +58,12 @@ func insertRoute(ctx context.Context, tx Tx, rec *Recorder, tenantID string, r *
 	if err != nil {
 		return err
 	}
-	err = tx.QueryRow(ctx, `INSERT INTO route (tenant_id, route_id, name, model_id, on_loss) VALUES ($1, $2, $3, $4, $5) RETURNING version, created_at`,
-		tenantID, r.ID, r.Name, r.ModelID, r.OnLoss).Scan(&r.Version, &r.CreatedAt)
+	rules, err := r.Rules.Column()
+	if err != nil {
+		return fmt.Errorf("rules of route %s: %w", r.ID, err)
+	}
+	err = tx.QueryRow(ctx, `INSERT INTO route (tenant_id, route_id, name, model_id, on_loss, parameter_rules) VALUES ($1, $2, $3, $4, $5, $6) RETURNING version, created_at`,
+		tenantID, r.ID, r.Name, r.ModelID, r.OnLoss, rules).Scan(&r.Version, &r.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert route %s: %w", r.ID, err)
 	}
@@ -95,6 +99,9 @@ func (db *DB) UpdateRoute(ctx context.Context, tenantID string, by Actor, routeI
 		if to.OnLoss != nil {
 			r.OnLoss = *to.OnLoss
 		}
+		if to.Rules != nil {
+			r.Rules = *to.Rules
+		}
 		if to.ModelID != nil && *to.ModelID != r.ModelID {
 			if err := holdModel(ctx, tx, tenantID, *to.ModelID); err != nil {
 				return err
@@ -105,8 +112,12 @@ func (db *DB) UpdateRoute(ctx context.Context, tenantID string, by Actor, routeI
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRow(ctx, `UPDATE route SET name = $3, model_id = $4, on_loss = $5, version = version + 1, updated_at = now()
-			WHERE tenant_id = $1 AND route_id = $2 RETURNING version`, tenantID, routeID, r.Name, r.ModelID, r.OnLoss).Scan(&r.Version)
+		rules, err := r.Rules.Column()
+		if err != nil {
+			return fmt.Errorf("rules of route %s: %w", routeID, err)
+		}
+		err = tx.QueryRow(ctx, `UPDATE route SET name = $3, model_id = $4, on_loss = $5, parameter_rules = $6, version = version + 1, updated_at = now()
+			WHERE tenant_id = $1 AND route_id = $2 RETURNING version`, tenantID, routeID, r.Name, r.ModelID, r.OnLoss, rules).Scan(&r.Version)
 		if err != nil {
 			return fmt.Errorf("update route %s: %w", routeID, err)
 		}

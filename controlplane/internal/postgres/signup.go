@@ -89,7 +89,11 @@ func insertBeginning(ctx context.Context, tx Tx, r *Recorder, b *signup.Beginnin
 	if err := insertProject(ctx, tx, &b.Project); err != nil {
 		return err
 	}
-	return r.Write(ctx, b.Project.Record("project.create"))
+	rec, err := b.Project.Record("project.create", false)
+	if err != nil {
+		return err
+	}
+	return r.Write(ctx, rec)
 }
 
 // insertTenant takes the first slug that is free. Two at once who want the

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/controlplane/internal/change"
+	"github.com/tollgate/tollgate/controlplane/internal/parameter"
 	"github.com/tollgate/tollgate/proto/configcheck"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
@@ -19,6 +20,7 @@ type Route struct {
 	Name, ModelID string
 	// OnLoss is Drop or Refuse.
 	OnLoss    string
+	Rules     parameter.Rules
 	Version   int64
 	CreatedAt time.Time
 }
@@ -31,7 +33,10 @@ const (
 
 // Input is what a caller sends to make or change a route; nil leaves it as it
 // is.
-type Input struct{ Name, ModelID, OnLoss *string }
+type Input struct {
+	Name, ModelID, OnLoss *string
+	Rules                 *parameter.Rules
+}
 
 // Record is what a change of the route leaves.
 func (r *Route) Record(action string) (change.Record, error) {
@@ -41,9 +46,12 @@ func (r *Route) Record(action string) (change.Record, error) {
 	}
 	res, err := change.NewResource(r.TenantID, configv1.Kind_KIND_ROUTE, r.ID, &configv1.Route{
 		Id: r.ID, Name: r.Name, Targets: []*configv1.Target{{ModelId: r.ModelID}}, OnLoss: onLoss,
+		ParameterRules: r.Rules.Proto(),
 	})
+	detail := map[string]any{"name": r.Name, "model_id": r.ModelID}
+	r.Rules.Detail(detail)
 	return change.Record{
-		Entry:     change.Entry{Action: action, ResourceKind: "route", ResourceID: r.ID, Detail: map[string]any{"name": r.Name, "model_id": r.ModelID}},
+		Entry:     change.Entry{Action: action, ResourceKind: "route", ResourceID: r.ID, Detail: detail},
 		Resources: []change.Resource{res},
 	}, err
 }
@@ -66,28 +74,35 @@ type Service struct{ Store }
 // NewService decides over the store.
 func NewService(s Store) *Service { return &Service{s} }
 
-// Create makes a route.
-func (s *Service) Create(ctx context.Context, tenantID string, by change.Actor, name, modelID, onLoss string) (Route, int64, error) {
-	if err := checkName(name); err != nil {
+// Create makes a route; id and tenant are filled in.
+func (s *Service) Create(ctx context.Context, tenantID string, by change.Actor, r Route) (Route, int64, error) {
+	if err := check(&r.Name, r.Rules); err != nil {
 		return Route{}, 0, err
 	}
-	return s.CreateRoute(ctx, tenantID, by, Route{ID: id.New(id.Route), TenantID: tenantID, Name: name, ModelID: modelID, OnLoss: onLoss})
+	r.ID, r.TenantID = id.New(id.Route), tenantID
+	return s.CreateRoute(ctx, tenantID, by, r)
 }
 
 // Update renames a route or leads it elsewhere.
 func (s *Service) Update(ctx context.Context, tenantID string, by change.Actor, routeID string, match int64, to Input) (Route, int64, error) {
-	if to.Name != nil {
-		if err := checkName(*to.Name); err != nil {
-			return Route{}, 0, err
-		}
+	var rules parameter.Rules
+	if to.Rules != nil {
+		rules = *to.Rules
+	}
+	if err := check(to.Name, rules); err != nil {
+		return Route{}, 0, err
 	}
 	return s.UpdateRoute(ctx, tenantID, by, routeID, match, to)
 }
 
-func checkName(name string) error {
-	if configcheck.ValidName(name) {
-		return nil
+func check(name *string, rules parameter.Rules) error {
+	bad := fault.New(fault.ValidationFailed, "", nil)
+	if name != nil && !configcheck.ValidName(*name) {
+		bad.WithField("body.name",
+			"must be 1 to 200 of letters, digits and ._:/@+-, beginning with a letter or digit", "Choose a name such as gpt-4o-mini or team/fast.")
 	}
-	return fault.Invalid("body.name",
-		"must be 1 to 200 of letters, digits and ._:/@+-, beginning with a letter or digit", "Choose a name such as gpt-4o-mini or team/fast.")
+	if rules.Check(bad); len(bad.Fields) > 0 {
+		return bad
+	}
+	return nil
 }

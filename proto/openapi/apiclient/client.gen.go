@@ -245,6 +245,93 @@ func (e Outcome) Valid() bool {
 	}
 }
 
+// Defines values for ParameterRuleAction.
+const (
+	Allow   ParameterRuleAction = "allow"
+	Clamp   ParameterRuleAction = "clamp"
+	Default ParameterRuleAction = "default"
+	Forbid  ParameterRuleAction = "forbid"
+	Force   ParameterRuleAction = "force"
+)
+
+// Valid indicates whether the value is a known member of the ParameterRuleAction enum.
+func (e ParameterRuleAction) Valid() bool {
+	switch e {
+	case Allow:
+		return true
+	case Clamp:
+		return true
+	case Default:
+		return true
+	case Forbid:
+		return true
+	case Force:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ParameterRuleParameter.
+const (
+	ParameterRuleParameterLogprobs       ParameterRuleParameter = "logprobs"
+	ParameterRuleParameterMaxTokens      ParameterRuleParameter = "max_tokens"
+	ParameterRuleParameterModel          ParameterRuleParameter = "model"
+	ParameterRuleParameterN              ParameterRuleParameter = "n"
+	ParameterRuleParameterReasoning      ParameterRuleParameter = "reasoning"
+	ParameterRuleParameterResponseFormat ParameterRuleParameter = "response_format"
+	ParameterRuleParameterSeed           ParameterRuleParameter = "seed"
+	ParameterRuleParameterServiceTier    ParameterRuleParameter = "service_tier"
+	ParameterRuleParameterStop           ParameterRuleParameter = "stop"
+	ParameterRuleParameterStream         ParameterRuleParameter = "stream"
+	ParameterRuleParameterTemperature    ParameterRuleParameter = "temperature"
+	ParameterRuleParameterToolChoice     ParameterRuleParameter = "tool_choice"
+	ParameterRuleParameterTools          ParameterRuleParameter = "tools"
+	ParameterRuleParameterTopK           ParameterRuleParameter = "top_k"
+	ParameterRuleParameterTopP           ParameterRuleParameter = "top_p"
+	ParameterRuleParameterUser           ParameterRuleParameter = "user"
+)
+
+// Valid indicates whether the value is a known member of the ParameterRuleParameter enum.
+func (e ParameterRuleParameter) Valid() bool {
+	switch e {
+	case ParameterRuleParameterLogprobs:
+		return true
+	case ParameterRuleParameterMaxTokens:
+		return true
+	case ParameterRuleParameterModel:
+		return true
+	case ParameterRuleParameterN:
+		return true
+	case ParameterRuleParameterReasoning:
+		return true
+	case ParameterRuleParameterResponseFormat:
+		return true
+	case ParameterRuleParameterSeed:
+		return true
+	case ParameterRuleParameterServiceTier:
+		return true
+	case ParameterRuleParameterStop:
+		return true
+	case ParameterRuleParameterStream:
+		return true
+	case ParameterRuleParameterTemperature:
+		return true
+	case ParameterRuleParameterToolChoice:
+		return true
+	case ParameterRuleParameterTools:
+		return true
+	case ParameterRuleParameterTopK:
+		return true
+	case ParameterRuleParameterTopP:
+		return true
+	case ParameterRuleParameterUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PriceOrigin.
 const (
 	PriceOriginCatalog  PriceOrigin = "catalog"
@@ -478,6 +565,9 @@ type ApiKey struct {
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	Name       string     `json:"name"`
 
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules ParameterRules `json:"parameter_rules"`
+
 	// PreviousValidUntil Until when the secret before the last rotation works
 	PreviousValidUntil *time.Time   `json:"previous_valid_until,omitempty"`
 	ProjectId          string       `json:"project_id"`
@@ -496,6 +586,9 @@ type ApiKeyCreate struct {
 	AllowedRoutes *[]string  `json:"allowed_routes,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
 	Name          string     `json:"name"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 
 	// ProjectId The tenant's oldest project when missing
 	ProjectId *string `json:"project_id,omitempty"`
@@ -517,6 +610,9 @@ type ApiKeyPatch struct {
 
 	// NeverExpires Takes the expiry away
 	NeverExpires *bool `json:"never_expires,omitempty"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // ApiKeyRotate defines model for ApiKeyRotate.
@@ -540,6 +636,9 @@ type ApiKeyWithSecret struct {
 	Id         string     `json:"id"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	Name       string     `json:"name"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules ParameterRules `json:"parameter_rules"`
 
 	// PreviousValidUntil Until when the secret before the last rotation works
 	PreviousValidUntil *time.Time `json:"previous_valid_until,omitempty"`
@@ -1045,6 +1144,36 @@ type Page struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
+// ParameterRule defines model for ParameterRule.
+type ParameterRule struct {
+	// Action Set the value; set it when the caller did not; move a number into bounds; refuse calls that have the parameter or one of the names; refuse calls that hold any other name
+	Action ParameterRuleAction `json:"action"`
+
+	// Maximum For clamp
+	Maximum *float64 `json:"maximum,omitempty"`
+
+	// Minimum For clamp
+	Minimum *float64 `json:"minimum,omitempty"`
+
+	// Names For forbid and allow: tools, models or service tiers
+	Names *[]string `json:"names,omitempty"`
+
+	// Parameter In the words of every dialect
+	Parameter ParameterRuleParameter `json:"parameter"`
+
+	// Value For force and default: any JSON that fits the parameter
+	Value json.RawMessage `json:"value,omitempty"`
+}
+
+// ParameterRuleAction Set the value; set it when the caller did not; move a number into bounds; refuse calls that have the parameter or one of the names; refuse calls that hold any other name
+type ParameterRuleAction string
+
+// ParameterRuleParameter In the words of every dialect
+type ParameterRuleParameter string
+
+// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+type ParameterRules = []ParameterRule
+
 // PasswordChange defines model for PasswordChange.
 type PasswordChange struct {
 	Current string `json:"current"`
@@ -1363,15 +1492,22 @@ type Problem struct {
 
 // Project defines model for Project.
 type Project struct {
+	ChangeId  *int64    `json:"change_id,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	Id        string    `json:"id"`
 	Name      string    `json:"name"`
-	Version   int64     `json:"version"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules ParameterRules `json:"parameter_rules"`
+	Version        int64          `json:"version"`
 }
 
 // ProjectCreate defines model for ProjectCreate.
 type ProjectCreate struct {
 	Name string `json:"name"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // ProjectPage defines model for ProjectPage.
@@ -1384,6 +1520,9 @@ type ProjectPage struct {
 // ProjectPatch defines model for ProjectPatch.
 type ProjectPatch struct {
 	Name *string `json:"name,omitempty"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // Rates defines model for Rates.
@@ -1552,8 +1691,11 @@ type Route struct {
 	Name string `json:"name"`
 
 	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
-	OnLoss  OnLoss `json:"on_loss"`
-	Version int64  `json:"version"`
+	OnLoss OnLoss `json:"on_loss"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules ParameterRules `json:"parameter_rules"`
+	Version        int64          `json:"version"`
 }
 
 // RouteCreate defines model for RouteCreate.
@@ -1563,6 +1705,9 @@ type RouteCreate struct {
 
 	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
 	OnLoss *OnLoss `json:"on_loss,omitempty"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // RoutePage defines model for RoutePage.
@@ -1579,6 +1724,9 @@ type RoutePatch struct {
 
 	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
 	OnLoss *OnLoss `json:"on_loss,omitempty"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // Session defines model for Session.

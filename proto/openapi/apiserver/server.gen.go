@@ -250,6 +250,93 @@ func (e Outcome) Valid() bool {
 	}
 }
 
+// Defines values for ParameterRuleAction.
+const (
+	Allow   ParameterRuleAction = "allow"
+	Clamp   ParameterRuleAction = "clamp"
+	Default ParameterRuleAction = "default"
+	Forbid  ParameterRuleAction = "forbid"
+	Force   ParameterRuleAction = "force"
+)
+
+// Valid indicates whether the value is a known member of the ParameterRuleAction enum.
+func (e ParameterRuleAction) Valid() bool {
+	switch e {
+	case Allow:
+		return true
+	case Clamp:
+		return true
+	case Default:
+		return true
+	case Forbid:
+		return true
+	case Force:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ParameterRuleParameter.
+const (
+	ParameterRuleParameterLogprobs       ParameterRuleParameter = "logprobs"
+	ParameterRuleParameterMaxTokens      ParameterRuleParameter = "max_tokens"
+	ParameterRuleParameterModel          ParameterRuleParameter = "model"
+	ParameterRuleParameterN              ParameterRuleParameter = "n"
+	ParameterRuleParameterReasoning      ParameterRuleParameter = "reasoning"
+	ParameterRuleParameterResponseFormat ParameterRuleParameter = "response_format"
+	ParameterRuleParameterSeed           ParameterRuleParameter = "seed"
+	ParameterRuleParameterServiceTier    ParameterRuleParameter = "service_tier"
+	ParameterRuleParameterStop           ParameterRuleParameter = "stop"
+	ParameterRuleParameterStream         ParameterRuleParameter = "stream"
+	ParameterRuleParameterTemperature    ParameterRuleParameter = "temperature"
+	ParameterRuleParameterToolChoice     ParameterRuleParameter = "tool_choice"
+	ParameterRuleParameterTools          ParameterRuleParameter = "tools"
+	ParameterRuleParameterTopK           ParameterRuleParameter = "top_k"
+	ParameterRuleParameterTopP           ParameterRuleParameter = "top_p"
+	ParameterRuleParameterUser           ParameterRuleParameter = "user"
+)
+
+// Valid indicates whether the value is a known member of the ParameterRuleParameter enum.
+func (e ParameterRuleParameter) Valid() bool {
+	switch e {
+	case ParameterRuleParameterLogprobs:
+		return true
+	case ParameterRuleParameterMaxTokens:
+		return true
+	case ParameterRuleParameterModel:
+		return true
+	case ParameterRuleParameterN:
+		return true
+	case ParameterRuleParameterReasoning:
+		return true
+	case ParameterRuleParameterResponseFormat:
+		return true
+	case ParameterRuleParameterSeed:
+		return true
+	case ParameterRuleParameterServiceTier:
+		return true
+	case ParameterRuleParameterStop:
+		return true
+	case ParameterRuleParameterStream:
+		return true
+	case ParameterRuleParameterTemperature:
+		return true
+	case ParameterRuleParameterToolChoice:
+		return true
+	case ParameterRuleParameterTools:
+		return true
+	case ParameterRuleParameterTopK:
+		return true
+	case ParameterRuleParameterTopP:
+		return true
+	case ParameterRuleParameterUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PriceOrigin.
 const (
 	PriceOriginCatalog  PriceOrigin = "catalog"
@@ -483,6 +570,9 @@ type ApiKey struct {
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	Name       string     `json:"name"`
 
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules ParameterRules `json:"parameter_rules"`
+
 	// PreviousValidUntil Until when the secret before the last rotation works
 	PreviousValidUntil *time.Time   `json:"previous_valid_until,omitempty"`
 	ProjectId          string       `json:"project_id"`
@@ -501,6 +591,9 @@ type ApiKeyCreate struct {
 	AllowedRoutes *[]string  `json:"allowed_routes,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
 	Name          string     `json:"name"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 
 	// ProjectId The tenant's oldest project when missing
 	ProjectId *string `json:"project_id,omitempty"`
@@ -522,6 +615,9 @@ type ApiKeyPatch struct {
 
 	// NeverExpires Takes the expiry away
 	NeverExpires *bool `json:"never_expires,omitempty"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // ApiKeyRotate defines model for ApiKeyRotate.
@@ -545,6 +641,9 @@ type ApiKeyWithSecret struct {
 	Id         string     `json:"id"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	Name       string     `json:"name"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules ParameterRules `json:"parameter_rules"`
 
 	// PreviousValidUntil Until when the secret before the last rotation works
 	PreviousValidUntil *time.Time `json:"previous_valid_until,omitempty"`
@@ -1050,6 +1149,36 @@ type Page struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
+// ParameterRule defines model for ParameterRule.
+type ParameterRule struct {
+	// Action Set the value; set it when the caller did not; move a number into bounds; refuse calls that have the parameter or one of the names; refuse calls that hold any other name
+	Action ParameterRuleAction `json:"action"`
+
+	// Maximum For clamp
+	Maximum *float64 `json:"maximum,omitempty"`
+
+	// Minimum For clamp
+	Minimum *float64 `json:"minimum,omitempty"`
+
+	// Names For forbid and allow: tools, models or service tiers
+	Names *[]string `json:"names,omitempty"`
+
+	// Parameter In the words of every dialect
+	Parameter ParameterRuleParameter `json:"parameter"`
+
+	// Value For force and default: any JSON that fits the parameter
+	Value json.RawMessage `json:"value,omitempty"`
+}
+
+// ParameterRuleAction Set the value; set it when the caller did not; move a number into bounds; refuse calls that have the parameter or one of the names; refuse calls that hold any other name
+type ParameterRuleAction string
+
+// ParameterRuleParameter In the words of every dialect
+type ParameterRuleParameter string
+
+// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+type ParameterRules = []ParameterRule
+
 // PasswordChange defines model for PasswordChange.
 type PasswordChange struct {
 	Current string `json:"current"`
@@ -1368,15 +1497,22 @@ type Problem struct {
 
 // Project defines model for Project.
 type Project struct {
+	ChangeId  *int64    `json:"change_id,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	Id        string    `json:"id"`
 	Name      string    `json:"name"`
-	Version   int64     `json:"version"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules ParameterRules `json:"parameter_rules"`
+	Version        int64          `json:"version"`
 }
 
 // ProjectCreate defines model for ProjectCreate.
 type ProjectCreate struct {
 	Name string `json:"name"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // ProjectPage defines model for ProjectPage.
@@ -1389,6 +1525,9 @@ type ProjectPage struct {
 // ProjectPatch defines model for ProjectPatch.
 type ProjectPatch struct {
 	Name *string `json:"name,omitempty"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // Rates defines model for Rates.
@@ -1557,8 +1696,11 @@ type Route struct {
 	Name string `json:"name"`
 
 	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
-	OnLoss  OnLoss `json:"on_loss"`
-	Version int64  `json:"version"`
+	OnLoss OnLoss `json:"on_loss"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules ParameterRules `json:"parameter_rules"`
+	Version        int64          `json:"version"`
 }
 
 // RouteCreate defines model for RouteCreate.
@@ -1568,6 +1710,9 @@ type RouteCreate struct {
 
 	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
 	OnLoss *OnLoss `json:"on_loss,omitempty"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // RoutePage defines model for RoutePage.
@@ -1584,6 +1729,9 @@ type RoutePatch struct {
 
 	// OnLoss What happens to fields of a call that the target's dialect cannot express: left out and named in the header x-tollgate-dropped, or the call is refused
 	OnLoss *OnLoss `json:"on_loss,omitempty"`
+
+	// ParameterRules What is done to parameters of calls. Rules of the route come first, then those of the project, then those of the key: none undoes an earlier one's refusal, and of two that force a value the first counts. A change replaces the whole list.
+	ParameterRules *ParameterRules `json:"parameter_rules,omitempty"`
 }
 
 // Session defines model for Session.
@@ -9723,169 +9871,176 @@ func (sh *strictHandler) GetUsage(ctx echo.Context, tenantId TenantId, params Ge
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3rctw2uuCroHqnapIdSi3LTmYi/dKRnTnexLFLkk9qK/G2IPLrbkQkwACg2j0qV83TzIPNk2zhxivI",
-	"JrubkpzxL1sSCQIfvvv1fhKyJGUUqBSTk/tJijlOQALXP51nXDCu/heBCDlJJWF0cjKh8FHOQv1HxOZI",
-	"LgGleAHoBuaMwySYEPXU7xnw9SSYUJzA5GRinp8EExEuIcFq1QR//BHoQi4nJ98cHQUTuU7Vk0JyQheT",
-	"T5+CyfecJc3vX0rMZYAIDeNMkDs4Rc+PUITXAuEFQ6slUJQQIdQi/r3M1bLlncwZT7CcnEwiLOFAkkSd",
-	"ormd1xEkKZNAw/UPsG5u7AxxSAFLtCJyqeEicALoFtYI0wjdsEj9R6yAC4SFfmBOuJBIfRFFJHL7XQKO",
-	"gBcbLn34QH25BYrH33zj3fb8DZbhsrnfV1d44W7wDrggjCLJULjEdAGte5kfmOVaNvHtC98efiQJkepJ",
-	"333E+o/l9SKY4yyWk5Pjo0AtTpIsmZw8U1iSEGp/yr9DqIQFcP2hK6CYytdR87SvI/SVBDr79z//9TVi",
-	"HIk4yxEkxXJZ7EfqNWb6Pjj8nhEO0eRE8gwGnfmKeUBOowDBxxxzKVv1wVjJhuPrJ7V5kTIqQJPzO85u",
-	"YtD0FDIqger7wGkakxCr7U1T88RffhNqr/elD/6Jw3xyMvlf04JfTM1fxdStq79YOy3nzFyLfVitdZYS",
-	"Sz0pZylwScz+cByzFUQzzjJpflNd7EL/HsklEZqkErxGIY7jUwRJKtcoAUwFwnGsYCgh0UvUgJJDCXOO",
-	"1+png+zqrstwJVR++2LSRLBgEnLAEqIZln0vIpjAx5RwEIPeWRJzPx7Wp5kJ0MiRroCQg/QtYk7V+HWM",
-	"hZxlYuApDCp6lks53BGWidkdjkk0y6gkcXPr79WvDa4Xm7YyQ/9G7QpxJjUuohXjt2IS9NxbytlvEMpZ",
-	"y4E53LHbgcfVOxn4jpBYZhrvgCoW9csEh5LcqWcNDhiOojcz+eBZwHLhXrj4qcycfploblWCg70wi0n5",
-	"3oI6nRUfrSB3sTt2o5ZUuzOUe64fGk6/P+EEhMJZ7ggZSwQfiZCdFFyWbx4tQYuH1+bhZ6W/5wS+DfE5",
-	"VC9928me/OeNWFg9/dUSkJErfxaIxREIiezzdQGwUbCUr11vtf2y3uEF2Mt5O5+c/LKBlaunPwX1m42w",
-	"1FIgv5OuNSx7b7Da2r71ms19fyjt3OosX7Cs9hrcAZ/ZD3oQDd+C0S31I2uEV3hdfP6GsRgw1ffRgjMX",
-	"mvM1Qc/ugMc4nQkIGY1ERU/727cvjsqq2vE33x0fVdS1Iy8Ha9nCz0QuL41Y6428OeLV9w00gmgGmMc+",
-	"nX0ugSOcC54TlFUFFYsjJ6ysvM1llBVeK5bFEVriO9BSC6JTRCTSX1X6XW8hJvID14T+kq0oYjT0WyVl",
-	"qrJLtNCVlIoCmhcbcoiASoLjNgEaZVwfeWakWw89CZTqNwtZ5NcZtN0zu1lL6L9kytkdUbaIXwkxf5wl",
-	"LILY+4hQytPWEn2D+M0319hKUINvSRSXgFTZXhXgdWh5uX0WEfmKSu5TrENpdQr4iJM01owrJbNbWB8a",
-	"ZcR3chxKxtvwwfzxltCuP7cqjEMuIIwJKFss9eMlSGyUTRxFRB0Tx+9Khzc2WwNaSyw85vDlf58dHH/z",
-	"LVJ8zpgZoACq1W1F9+otxwMYdf6OAC3ho1eBhN8zEB06qWAZD2Hj31uhLOD3bRRF9Zq+g8o1li68cn+B",
-	"Q5/6jqonqBy3fGv5HVmotyLvI2gqBc3soq1kcnkp1zE0EQqvxAmycBEIc0CCLChExj+EwxCENmXFKVow",
-	"tojhBGHqfi/ZLVBEBJqDDJcQoTlTckoAvyMhqKdYphV7Z2rcAOaa/xQeG0b1Ba4UDzFf8Fod5zjFNyQm",
-	"ORQrp/hZaVAYaWaGQkxRxE614W2VKwrqROp/RKq/Uyb1WTnMlY3ppCSma+0AI0K/DNZcKV0eoWnmEX8S",
-	"PsoAkQQvIEA4iwgLkOKvLEARC7MENBTyG0+xlMDVi//vF3zwj6OD72YHH+6fBc+PP/1p0qnYPT9u6nW/",
-	"CUZnhR+krkQFE3UAzak9kAuXWAZIYV4M+pEAQXIDUUToQtgjiQCJFCBcBkhyTPPXAw1ws3SAOHBMb8c7",
-	"Jsukhf1IH+CABaPqUS8UlWKiDptxDxl9j2MBGv01Dlq0M+iFJEM3gBbkDpSKBB5FN5hIxmLh+3CNykt3",
-	"GVhszEHjVikfpYoe1VP4+Nw5ljhmizdOQ6mi/01GYjkj1OM0vAO+ttajkkJaXc0kGGFEBLKcunnysEbZ",
-	"XeywwgW28Ywxqkh1tiI0YiufyqSeEXKWchLCZq+iekiL+JRDWHLF1LmT1dOd1oWEZKkwfJIukHYs91M1",
-	"zEkLHYmlQDGZLlJ58IIdKEOmBe9nBkdmmmUL/8nbvWeEUvC5q5OUcSlQDMqwIFIgDTeE4zY031k/hjge",
-	"dDktHqhWPdiiaQ1RggLzc2hsop42H9RO+N7A31Lg4a/P//ri2d+OX3QbtB5s7Yd6XiTa4vMel4LfndH/",
-	"mi2oa/hV81FVXRZN0fHB/nvw4X//qcV/W8PO+gk6nSK9bbFNePXwSmhFJuyghlZP4XWdfa7E0Ysv93Hg",
-	"jUpim3zDe2LzTZ7rxWktu9/Sl1jidzGmPnf9XCqyKIsrmiU39qawxLNUvdhmnsbkDvy6nNX7N2HYhXoM",
-	"x14cLz5tP9R+xsvcQVND9sHaS5IQORQ1i82K/hTfuBtPWNKBt4os6hVkPmeU4KVBGr+7LLuJiVgODXvt",
-	"7JbgcEdcEKu6/TcmxGE9rFpps3vkWq01+AfG25JnIfS4PBGzFQhpsblmPXCWIHO7ylhQgEWMFhFHRiHQ",
-	"zlWE47gJ0IImJJM47r6TkFEKodS27QYvTIGfNdzb5GeJTTzR7KaKgV4qyX2PHhaQklkp4lg91/+4hBCF",
-	"ZwsGAhEqGQIcLtH7ix8DtFqCjdzmqvcKUymqZljJ65fJ5cz6JrxeQfV34Twp3Y4b53L5FExusIBZxuOq",
-	"jFhKmYqT6RSn5NDIi8OQJdO7Z14f43BLR13zTNEQy2SVie6YKxARHKur2wCCl/axqit904ZaaJpE8eZ3",
-	"O8L/hVpYRSED+AAlREiO4wD9+5//QoyjMBNSZ2B5eMfCi4wX+vfO8G861OaMB2pl/YBCSRxFHIRARKAE",
-	"R8pSbo+4zPy5Fj8q7hAuMcehBC6q2Rb6a6slE4pbICJOy0kNRAqI5+rbOlZnvRM3OLydjBDzt1ZVSel1",
-	"OFQijgp5VWkxqPCB/A6q0PEifRvuNTFqQJJBwbBaEw2qbKukiL042sx36tHWMfhQFZF+oGxFcyYpjIxh",
-	"1LpvgHDEVrSqwn7j3Zmf7+Q67LdHGyOue+Uv+Yef6y9v/LSHzQxdYvvEjLEs14JjbcLDtvDu1dKmiCqN",
-	"/9S4+XMURHgl0Nn5+avLy9kPr/7v7PXLk8tX5xevrmbFLxUr+j+Xb38y7xo/v2ZH6pd6aTZvRg4sv9Qx",
-	"6wglILG2Lito+MzE8HtkoJRg3E3Uj2BhFxrQLvZ16QT+xJTPjCudIQqrXE5SgEiUZRheYEIDJJgN8jAd",
-	"vAkxRQJopNBJMqWq28chFqAVwi98bEQ+9p/JbBrcpMurYfDZb2CYnIe+6SY3sLQmbl0XNfatNcGJRJGy",
-	"jiiz5vgaZD+rFVJmGEmPZ9s0dzqbx2SxlD2XifGiv5Fs9F0KyrRGzqrPD73Ewmcl69xiAUAHeh0Kn0Ef",
-	"ez9lLNakLAa9kdGQ0TnhCfQ19bbNGYJyErA12YVkaap9AzET0huJNzG+vofKBF7ATC/W74WSfOqW6dqw",
-	"MPhZVt0dddWSlSp37s5futSclooDlqixjMXVq/VdW+XUH7qYw49EeHLdBqkOnS46QxizQahbV51qSwRt",
-	"GkgweQkxSIO2uzk6vZykn1f5ZSFza0FYwnWAPtHWtzXBgUYpI1QikQK+Fafoto8dFCAml+qv+i1kXAgH",
-	"4RKXU12qv7U/FcUuwQRTueQsJeFBAkLhi86AARsruIGIs/D2IGRU4baJSSrl5eDu2EuWL1koGT9fQnjb",
-	"vAD4mMaYYuknrA7HCbttcaCzldgKm4wizm4ndo2gsjfvjeqDXUDKuC8vVB24v2O7DCUPvfiPW0/BUJu3",
-	"3/VvOI4x90iw95coMn9DKXCUkDg25Wy3QEWAbjKpFZYU+Ozf//xXYH03CmRI4LX27qyWWJ6iLFUS8DsU",
-	"QUgSHBsoOrfi0eGzb6pay3Of9vU9gTgyxU8NoM7JR39AhYW4maeptO7DanpHKaRlcHszPedrF+/4gPsG",
-	"U7yABKj0Fmg9dOlT33KmVgLbruxns4V1wYxxtWO5T4czT++iWbqzwXVWub8279kDVir0h6Wfk+n3Nx70",
-	"4T0KVTrZwalQWWibmof6TurHGruk4I0PwRKbkt2Xfl0k0RFRJrRXOsnPpvREr1xOQJkdYknS/lLqTf6O",
-	"V6lrFdY6s4/xHjLMhu3K9Jy/Xd2zF7f13/fEfYdeRTsrHcAW1f21hY93DXa4td3Z6hyzd5jBgLmVSTrA",
-	"VarrX3Swxpo9zbhN5WYZlTZJVQeivnKo8HXN++FP08JCrBiP9vGFRpbK0T5ZtruOdp6tAf4IzBryAP62",
-	"XNru3Ov23RpgGwClGVTja3uhT934oKVAyuozXcuYDgs27yb3Wcz62JXlxgq2/UKVfO0OvGDxZ02HJu+t",
-	"jd8MD+0PTlDehjFvrrhr+bXeWuS3Gx88/zeYZFQb9f3eem8ezl/eVRbUy+q6Uo+rG83hOERgdOcdl7Gw",
-	"zqkzGqGbdZEmg2lky2naK7/9SYwNvOmuFd8tz3fLZFxFzJmEmV8yvtHlyb4CBiXD5BIsZCRjfQCyAwLW",
-	"E7JasKkjc/iRUoZ3zhXuShLeDaANEL2lPzLRVlS2xGkKVKiLnxOII2FiRyGO48KNKDFfgPyzQDbi50rM",
-	"4GPKQYgTFMNcIpaZtigKkSJETH6fCa+ijweSxfFC8eOIaxd8Ho7SnyLC1aqVXIzqyYlLZvUaH2+tmlWm",
-	"noGMgeucQ+sTP9WbchKyYBLqhznjNq1uc56zfWcs7iBI1O+VS/VgXT8Y1NtCf8rt0keAbzMZsqQSazHe",
-	"z/w6s1RIDjiZ6VLrojI1jJl5QEkYzrPUJG2GmT8u8/YO+B2Blb+4+g5mpcBN3TUul4rdmaQ1h5kpcMKi",
-	"fmHCuW2C1jNZXp3nDvslvPbH9zeV3wu8gHfqHZ+pPCxWJVn/M0iWGq47cKt/5yzzWvVqwdJ297KixPFm",
-	"Vdk8Vcdr239ON/XK7ytfsxIkq2JXfoPVI1Ug5qMTJ6OqqLvEYpYw3pLGX+ryt1mxz5fyf90YsSbx3cMj",
-	"M85tN7KN3I0aGqylskgUAxYSzVnGUUTmc1ALlpI3B1vCdeXAbtFswHtIx0pr7CGLCJuFOFzCjAOONsdQ",
-	"THxDZ/yoV/Oi6EFvFfW8PV/baofmpRUnErZ7a7ZkGR/y6kBrDuZzMBQ0kIm22GQJVl8feCPmrcE3MvQz",
-	"jJOFKR52otDqHorJ6CKjqh/SMA+vtBu81xT4zCBeQmg2CBvUqxpCA9+xAb5ZicaHLWAl8sC3BGBu1Oae",
-	"L1UK33u+M1jFMvUhfocr5qRFM3EtG5iQAmVUqcoho6aNik1ot+1J1ZNzIgXSzkZR7kOwcY//YzZQbRFQ",
-	"0v381otxERn9z2J2g5w9Nfrli83B0squWxPMvzDtPTLtJhOudWyrtUA91al0TlHGYkAB/5Pmz1+Y6uMy",
-	"1ZxHVrI3fErm58ozq9ywle19T2JoDy1szN6W8FFutghczop6uHUnpvjZk6TH1zOeeerA3tJ4jSTEsWk4",
-	"ZDrv5ZWiTSPm4XjPnMS+5klvqUKIGHKPk8Q3sWlQaey1wwjuBuGGvr0KYhznGeeuQ2XTXnWH8DunWdZo",
-	"QuqUyIXOrdMuGKGrTxX0leytbJ+lQLVHl3sVyoL2Gs1bXPNfIqRudsVZcmqKTE0dvE7OEqyedLXRYjP3",
-	"sQHz2ixSv+v6PMYiLwPUuwtMJy9D5ZYL6JvGaI5Db0tma8A2de446klUG86kcKCzB6C9WLURZ1FFuj+Y",
-	"9i82GrCUgg99Qm39HSzNe/D4Wbaz4OrWe7HxUju7hjbpDrABwD8xn87YwhWDiamK2Xi1rnimD8O8AKGb",
-	"ru7c88Bevrfet8SD+/DVnlwyZ0ONP2n881ctO2wailaaFHzNFWAuW2R7zos038G60skwIht2WCpCDQZv",
-	"RSONP4ncf+iiX4inKMEfWSs1R1P6iRGRtQPFylpY+0sd2o1IGxRq/Sabl9K69QYwBy1KTc63xe2hQLPh",
-	"pY2hLotV+RE8tO2wOdjA9yxw3V4trhQQ2ECZ7wtAVUmzcGcP6mvb3tioy9ur9vPwYck8rr9tWLJwaTQ7",
-	"KTIhTwqEziPpylBZgDhFAuK49IDtlZdiXV+SO8SYcQtAHHsFXEX39hRMGkZgtH5cSPwTHcVLMZcl5Bcg",
-	"UZKJnGHUxPENu7OWaqkbUZ22lG6k/6gITD+s1qc6ZB4gqTPY2Rxp21yYeTgReKNK3X2OnrWFnUqWZ72T",
-	"C83D94AivA7Q+6vzykwejESKqZ7SsWCmp25CImrLfIoNvXj+3aZqyV5hygssTasqW3o4k8SQVCmZ3s6t",
-	"KWuSx5tLwGcHH/7yJ3+cqhVAr9yIl2FnbdA7afVf5cNcajpAW8ftolVyM02Uc8b7S9hSdYNHorXVN2xo",
-	"h9zeaDuYSCJj6Jjm0qBUW9RcHk5l5wCkMSbUFDrbttsbMtbUX90Oypn45mV12MrRWu7qN1s2tXtK79DE",
-	"3T11F+mdJmUP2+Za3aqSoL8VpL/9GKKPuT1sL/zs3r1ZOduCrQEiwyW/eLxH9Xh/8UN/8UO3vDPcZev6",
-	"JHormbt7NLbXBwZm4p1fTodA7h61a+BQQVVvGblpUEFebW3H/jk4VQ/fcRl7KC3P219uJzLUVnIUbzai",
-	"uYV16+gO++eO6Rx6TExbT7ucA5cMlz6+phI7HfYiE3JGMWU9n9/7qBoQkiRYtmXdm7Yy+kj9P7mUMp11",
-	"qbx107DHmnn3er9/uUiV7EJLl1GZC4phe9AGy5Db2jC4b9eShpxBDzvGptEtzIrBPY0Y4oATP3rVa4bK",
-	"M1Y2zgvKcTIo84TakEBzljL2dBdSODyq4nBjlJE9Upl6akhdRzAfa/GyDc+tlrlEBQlL3KyDh77MTeMa",
-	"Jy1xwn4TZeyELY9ZXFKTh+FiWVMeyDk7RyfpliqL2cDOO9sMcNiopwxqhFTo1sOgQegChBys1/TSI50s",
-	"3q6Iqu8cJ1v9ihdAewTgizSoHI29WOjHMC+gm0hTnfRU2l7QUMpcNyEzfqp8Gx2U+fCmfOkqtzXlL2wt",
-	"Zl6SsKKmzWqU6DS2CO4gVhucBJMbZenogPsdgVVL+PzCyZsdw337czeVi0x6lkTr8Jqe/MQFSjNp2kn/",
-	"apb6deL7OKOz2FYPdeospsZof86u/HTFFgZ4wPRttfm/hlTnbDlpYCDU/Hk7+T5bT/gIpKnJYCfC1Pv2",
-	"etie5MU0IH8JwiH47l1dNFf39AbRDT9ObZ9Pgc4yuWSc/MPMPP0vN2Vug99cr13p/+PDpEuyoK/pLv0X",
-	"yh0SNlSPtHQsyFdo2+D7dP8NIq6WgLRc+HM+vWuHZhAjFMAUbQLq9bsR6Cwt0xwSJ9BRxPziqLXH4Wwf",
-	"kYDyUsGQC33HYhJ6Wlyx1EcRr+eIMhkgVz0hUIJvXZDZZomEeZrn5iFztGNnbbk91oLrN3271EqosLEH",
-	"BDFEwWa63nDcKL/Ufq0jWq6xsEwnxQ5y09ULsqv8q09GM2p1q+2568auqk61/UZuxvfWcsx+NvbPaeV6",
-	"NYa0A+sMTBdjXy+ckVrsmCxhW5NdmjD/H8RlN6FEGxsztlDvlj3DWde+GZHZcPtxH14NNt+9YKtdVGG3",
-	"+XGjzcVWPfmyQ+5px4Lr/F7tKu3Xedne0lFkItVD/b02+lW+v3YfYi2dXI9QLqdO9usH8BiexEcN+nj8",
-	"CEW2qckADJB6+MB2gO3Zfj3Peqr3d9fNIwI0xySGCNVyDnV+f7VrRJ+PlYNI9e/ZeUamJa3N+FsBB1M6",
-	"BJHLnx3XPTo84LRzgKglAbuUvbnNxfqCPtUvvcNcKsqr+zz7h4a2atCcv5sjX8U5+0Chkt19wN5Qi4+n",
-	"VvoDlXjqTcz0LKx/AGdebvpeeDtWDCs2WHCWpcI32IsvQEibzqtjZX2T07ubgvTsveIpaXNvClNQlNl0",
-	"hH10aRnUd2XEpib2NnJAePGlAG/j7hfu1wNacKbA0hhONFO5hfWfheLdVrfLrYevKKPwtVbnddv6JJVr",
-	"ZL62bxi5VV1xZLs2UrpUj0rhcdpJy9LUEUrgH0ApLdUdgWnVFujZLiTSQ/xOLZQUsrJMGmjNbtaB9oUo",
-	"SOZD+rR1pIWZbcqEbmDOTNXfGi1x1DYucidA65h4fodtYDZzcjJO5PpSrWfn8BsP58n9RH9E+3JqTs+l",
-	"lOnk0ydN8nPWMrBfLgldGNWBcYnjwGYdJ4kCUkwoaGitWaYHHyi8XHCcCD1kKWKHv9KzTC6BShJiCYYx",
-	"XFecsSfWG3ttC5Ws0wR9dS0XYvbvf/7r+mtdjPgrLXop62tUDyTmgUN0lmjPla5asJKrInTRV8/g4Dv0",
-	"/vLl16e/UlMJqh+2HfKRuTOBCO1owX+KFPKZFy++P/+VPn/+/DtdNXCIdC65+dM1TtOYmG7109Qkuf/l",
-	"N8HoNfrq4vtz9N2Lb/76tYEFRtchi+D6V2pOfz0nH68P0bu3l1caHu/Ors7/W1nvkEp0/TqCJGUSaLg+",
-	"+AHW14fowmaFKYBzvlZgurbuj+sA4VgwJBTAsEDXr67w4tq6xInUoxz171/PD94oG+oaSWYRXK1j/E+K",
-	"HAVLwCEClvpHPUgLYuFG3EaH6Mz+1zwUFRNlf6W6hiQGzKlujkfFSmm9OQCco+v6BAkAdL0AW0x5ffgr",
-	"1fW6IVABhVU3OUuVnnBwfHg0CSZ6Mlg+LHW1Wh1i/edDxhdT+66Y/vj6/NVPl6/0O0U6/uTKdtVDIaOS",
-	"s9jsueREOpkcHx1/e/Ds2cHxsc1Qojglk5PJ88Ojw+c2AU8T3fTu2dSWaU6LWqmF6V2e56a8jpT4JkKW",
-	"p51rmYI5TsAkiraY4MUj0x9JQqQ2wzc8eG7aX6kniTrO7xnwtePfJ+U8GcOPenS4+6DTEe2gkpP7yfHR",
-	"kSnboNKG9csUoDA/50R4yCx542n4pAs/KurGD6YYZI6tf8a3YL7Dqasz0bwySxLM19YFZ28rg6KW3aBl",
-	"Xh2tOcKcmYo8iRfqbia2m6ZaT925kdzee/47yDcmJ3MkcL0ZD0A/L5lpbOpYMuNGfgojIle2j0SC14gD",
-	"1okRDkLO9V2C0bTspEztvKcqtAzVu1ZrRVHKf7FovTeI1Tq5faqKXckz+NS4rxcez4ctvtwdzn8nd6Al",
-	"qB64i6meHYQctE51YZ4RsPoPFrQCgRlG1QZxF+iZKrNIdnIi1wX0TD85Oicak33oI4zKN7SFX0TRrPwL",
-	"3Iw5Z4q5e8m7lTUvpikrUufLrN7R+1RpvmXOOPiSSqqDnrLxYRziqnJvdZhe9DWO+BgNBQztWwYobH24",
-	"bvubGGtDWWiE6p4arlm3Bx+CNjaoow+f23W77rp97vvZ53XfZ1Hk7tY1+M41h56krnMOp4LiVCyZ7NIX",
-	"zvWjl+7JQbTCQgnywGQuV2GY29A3hGK+9uS+jKdlWc5oYIAcDGzIs2QpWPNC6iJ0Z5b/dHZ12Q/GaqED",
-	"Y3J0Srt8IKIYUzGrjnAcC7wvCzMrV1wJLwadaisdL3oCUM++a4XdRUbNdLxRwVYe5jcW1C4yan1Mtksa",
-	"UkYRAWG7Nml7dU5ohJQyZmLVPeDHSg2226g7b8I9lKN/z1nSR8m6Yq2mXsmlVlxGDspJhNelPhO6XDTQ",
-	"v/zwsBZgDqLRxDcTMnDNrxLMF4QG+ZDF3OmnSMdEOEzjh1KX+37oYPuNtVs7WmBWOvA/VTnvGxPwwILe",
-	"zWcYByUuwbYawo2+LEqZMz1ZbKpciteByWtROoH2R+pko94oMSVFy0AvZpg+PO9cv7pRrOBS68IHVtGb",
-	"TcBGUz7wLVjiRWl2E5PQxstiojiAomg2R0SqK+7D6Z3p3X5zNhd4nDuziz8w4eUJks1LUhvSk0q2vysb",
-	"upic/PKhQo9kQRGhRqeBgwSTGNnB3Zoxp4WPqNUB4m5rWurNH+kJ1P57e5t5tG2P5+eVzp/ZHTtf0aji",
-	"X+s8C1lQE91qUywqOcEjUm/lO3sm3BZk+HkJxvMlubK7deryGimQoCx1eSVN0AUdNPo+faqi1u7uoYm8",
-	"nLftudU32DRp3+u9vlHsGbtMmbwLqc5WDBC2TYhtqNuGB83vzt69Rrew7qKY0qiUVkvwqhhJMnrsxZ+8",
-	"k2fGMo5sNrNPc3c/eiM0z7xlIn4TIM+R7ocW1YTtUbX+UibqaG6cQoMvG8sxFhI9P0IRXovq4NFOn11L",
-	"QjdaYlHOuLbdKrVPcAEKvSmUYkxWjhnXx5plOjx7WK5lL9kKV3lq71PkXJVs+gfmX5607b1zsV58q8Km",
-	"HOvahFRVljW9z6eNfeqS+Dk2jEyTo9HjW+rSJEtgcSNdPg3FcrPZ15HG785Ayp7IaDP7fz1/Y2Igo1Lc",
-	"o8RZRkaNC9BSEXfgRzvRTHFKDm5h3S38TZWZ+MzDnfoQo0pNBSuncJU9X7qebUcq7fCLmZM9VVlndvc4",
-	"sq5ZHjnSzRs5R93ln2opJ/Q3kTJbl2xFzZwJImxWF2I0XjeQpAepTu+L9j6dUi/Hi5FpalSpZzX/EajK",
-	"6f22K5xV+yutk6qYOiztq1Ou7olkH1+uOq76CHJ1ZOSzmQsFUe9Mq1MOd+zW1Dk8UZz1SpkLve19SpnP",
-	"EyMubMKvTu3TUQ3KVsiGjsNMGtMmBYpMWoHYA8Yw6QqunzbG1Hvn3+psf2PCszhyslCHjSRJ4BBdqKMR",
-	"ukBEIrzAhCKgkWnVXXrBsn8NB8KoqybAEjEawgnSFZozwDxeqwepmXuRUUnstH3tLdCOBD08aonv1H/5",
-	"LXhcB3pLn4U6ZXb6OBz3AdQpnedp6AwjCiuLDac5dpgL5bcKwfJSHnYHPMbpIKrbmPD5JdGzZ/6zze7U",
-	"AeDWFM99uCw6rtPmjtnJTtP7vF6iU08+dwPlxku11F/IncNjXQIJl+VqEl1hEytSUjLKXpBJSMdzCRwt",
-	"2QrFrBLJNRAcQa8uerR0CZzNJbY9rp+bXsvdPo0L99CI115uHz2eUuLKmurFRCgiOisLSXzrRtdpWapr",
-	"hPd7571uxSTaiem9+28nVV4UTSc/b7q8WgISuvT0Zo1KrTRHJzlehuBIFMchAirJJmo7Lz33WcvS4iDj",
-	"exLDCtDqFVWjuROLIz7ZXPp8h4+USV9AaFyHYgkF2mvqNtDl9L74wWlCbbk9L/Xvd0GAirtprMRnvcto",
-	"RJGasLuN0A/a9cnyaw/AiR7C/zoWL2pRFssYO6Yfdo+87vF9sWXZ9Bj1ZOMjpPPJbs0Xi8YIm6Oeb/Jn",
-	"P//gZ+Us42su1f4TDxgKrZzzqaovlU0+jgZT2cKDxUdreDFKlLRG4dP74hejx2EanxoxHDMCpj8E7xk/",
-	"OFPrfVOK0wxCI92TdIOAsM983pJBH+IBREIOrD2nr3kDUG9XFLht1R0lhAqEo8j2B0M3a9P5q1orYRRd",
-	"wl066qlmPQhTl60YRTZxURyiM5r3NTAZ9mBGx7scVSzQCuI4QCvtlE3wLVRSXeeMF82BVkumY2WUUWgG",
-	"pc6iyDbIfariTO/ukeSYbR3cxNyzaD+lJ2dR1Lyp4iYHpttZKpjem/9ssseNJbrt9f+hbPHEAcHDPtr7",
-	"Cdl3RuaeD2GAj8I/W9QYh5tjWt574mmPb3U7AfoIFvfI2Jdb2+2018XqNrd1e6h+bqPqT6N3XzPqkwPV",
-	"g4UBnnQ3nUdsozNu/xxnKFvgD3FtaQyZ3rvJVj0c/Vte8R9Lr2iBdIdWYd8Yl6U8iE6xf6bSolEUE/bG",
-	"Uyj2wq+egD7xaA3hHqQT3H54W6ljTLd2kXcG+YxVDH2G0Ru82h6u5d58LUl8T51LbFJqnnT/oD903yDs",
-	"hjC0twTqwQ1srXA39b9zD33mpK9PMb59kRbgGsc/66PGd/nYrSdKinp7j0WMdsbZuIZGMflsiG3vsGV6",
-	"b//Xz97Y+r7/UBZHB8jbjY4CdGPzmocwPMbhNn6tosDQMa2PfbGyx7c/cpHzCBbI2CiY2yDbsb3yMLCO",
-	"woJ86tf4rZLG74SqpwG19VM6HtBPqVJy2JvuWhZjmQxZAr27M721z7cuaNqXzmy2SbFoY7rzh1HrRTTq",
-	"jKrtOfRste7MMLKxikEcCU3v7f82FWfZ/U7GB/tLkJiM63ezZy4aIZXGAe4P/m3VIA7efeXgs+O/eQRh",
-	"5+WKLNkpr6oj6Uktvc+uXp9nt58fyVyZ0WY4rZn+tXXHrKnm7RukmXnkszai9RnGN6G5A9WDhegurGx+",
-	"ktaz3tzj2M4GLiNbzk4xGuC4Mhgyvdf/9jOZt7ziP5TB3AbpdmvZQW1clvIQlvIITKVFPbA4OaaRvB9+",
-	"9fgmshUoj2Agj4t3uXm8BW+z4/JHUf4uzdpftD+X5B7HKMRxbKN1trtqWxeiXTTEzA3mbuO07+3o6lEn",
-	"tFQhqQdGC3SzNv1haJQ3j6UAke5NfNjSHHqPY11a/AhuNHLLF6iZfuw+YX90EXFHdqVBo6bvmHNXfXgc",
-	"b0vFhbrrYsMdSmMSrMHf0eLqehR1Pq6ZE7ATciRJIDBztCHas/Ol2ka+GHD9ywcFSQH8zi1qxgFPNUu0",
-	"O7j3zK04yFJ9BKH+T2ipRbqbd9GgUdsuPsg9/XqBIofZLmCdrs33XbtH81qjmtC+fmvVgdq40aJUObAp",
-	"ToHLblDL5SpVOe3As45GjQCFTBjeygvHrn3T3FbzzZ/ttEPde2dlpy640mbT7aP50ve6ixUToKsMeEaR",
-	"G7hccns6pv3pw6f/HwAA//8=",
+	"7H1rc9w2tuBfQfVOVZK91MOPZCbSJ13ZmetNHLsk+aa2Ym8LIk93IyIBBgDV7nG5an7N/LD5JVt4kSAJ",
+	"dpPdTUnOzafEahIEzvscnMenScyynFGgUkxOPk1yzHEGErj+13nBBePq/xIQMSe5JIxOTiYUPspprH9E",
+	"bIbkAlCO54BuYMY4TKIJUU/9XgBfTaIJxRlMTibm+Uk0EfECMqxWzfDHn4DO5WJy8u3xcTSRq1w9KSQn",
+	"dD75/Dma/MBZ1v7+pcRcRojQOC0EuYNT9OwYJXglEJ4ztFwARRkRQi0S3stMLevvZMZ4huXkZJJgCQeS",
+	"ZOoU7e28SiDLmQQar36EVXtjZ4hDDliiJZELDReBM0C3sEKYJuiGJep/xBK4QFjoB2aEC4nUF1FCErff",
+	"BeAEeLVh78MH6ssdUHz67bfBbc9eYxkv2vt9eYXnDoN3wAVhFEmG4gWmc+jcy+zALNexie+eh/bwE8mI",
+	"VE+G8JHqH/31EpjhIpWTk6fHkVqcZEU2OXmiqCQj1P6r/A6hEubA9YeugGIqXyXt075K0NcS6PTf//zX",
+	"N4hxJNKiJJAcy0W1H6nXmGp8cPi9IBySyYnkBQw68xULgJwmEYKPJeVStuxDsZINp9fPavMiZ1SAZue3",
+	"nN2koPkpZlQC1fjAeZ6SGKvtHeXmif/4Tai9fvI++BcOs8nJ5H8dVfLiyPwqjty6+ouN03LODFrsw2qt",
+	"s5xY7sk5y4FLYvaH05QtIZlyVkjzl/piF/rvSC6I0CyV4RWKcZqeIshyuUIZYCoQTlMFQwmZXqIBlBJK",
+	"mHO8Uv82xK5w7cOVUPnd80mbwKJJzAFLSKZY9kVENIGPOeEgBr2zIAY/AdGnhQnQxLGugJiDDC1iTtX6",
+	"c4qFnBZi4CkMKQaWK7XGlBepwdxaenGPX+in1QIc7ggrxPQOpySZFlSStH32d+rPhlmqU1ulo/+ijoU4",
+	"k5qY0ZLxWzGJeh4u5+w3iOW0A2Ic7tjtQHjpnQx8R0gsCw1BoErG/TrBsSR36llDREYk6c1MPgQWsGK8",
+	"FzF/9qXbrxMt7jw4WIxbUiz3FjUZtU0A1TZq/FLtl92oj6j9GmFwrh8aLhJ+xhkIxQbcyQYsEXwkQq4V",
+	"Cr7KDBgeWuO8Mg8/8X4vZcY2/Oy4x/u2U2flv6NReMsn7Dr4rhaAjK77SiCWJiAkss83ldJGZedTkj5r",
+	"N7bf4jlY7L6ZTU5+3XSkOUw+R03SSLDUmqlE6ro1rMppif/GvvWa7X1/8HZu7ag/ybTxGtwBn9oPBggN",
+	"34Kxd/UjK4SXeFV9/oaxFDDdA71/7iS6Cy2N27hjd8BTnE8FxIwmomZ8/u2758e+/fn02++fHtds0OOg",
+	"VO3Ywi9ELi6Nru5N/SXlNvcNNIFkCpinIUdkJoEjXCrDE1TUlSdLE6dArRFR6k2rUJesSBO0wHegNSkk",
+	"p4hIpL+qjNbeilWUB25YMgu2pIjROOxq+Wxpl+hgTCkVC7URG3NIgEqC0y6lnhRcH3lqNG4P4w+UPTuN",
+	"WRI2hLQzN71ZSei/ZM7ZHVEOVtCysj9OM5ZAGnxEKItwaytjg0lQbq61lagBX8888IBU214d4E1oBdVF",
+	"kRD5kkoe8hZiae0c+IizPNWSLyfTW1gdGgMpdHIcS8a76MH8eEvoup87reAhCIhTAsrBzMN0CRIbAxgn",
+	"CVHHxOlb7/DGEW1Ba4FFwMe//K+zg6fffoeUnDO+EyiAah9C8b16y8kARl0QJ0IL+Bg0auH3AsQaO1mw",
+	"gsew8fdOKAv4fRvjVb2mcVBDo4fwGv4iRz7NHdVPUDuuj7USRxbqncT7AKZOxTO7mDuFXFzKVQptgsJL",
+	"cYIsXATCHJAgcwqJCXrhOAah/XNxiuaMzVM4QZi6v0t2CxQRgWYg4wUkaMaUnhLA70gM6ilWaGfDuT83",
+	"gLmWP1UYilGNwKWSIeYLQU/oHOf4hqSkhGLtFL8oEwwjLcxQjClK2KmOJljrjII6kfo/ItXvlEl9Vg4z",
+	"5Tg7LYnpSkf1iNAvg3WhPOQRmhcB9Sfho4wQyfAcIoSLhLAIKfnKIpSwuMhAQ6HEeI6lBK5e/H+/4oN/",
+	"HB98Pz348OlJ9Ozp579M1lqGz562DcPfBKPTKrjTtsLUAbSkDkAuXmAZIUV5KehHIgTZDSQJoXNhjyQi",
+	"JHKAeBEhyTEtX480wM3SEeLAMb0d75iskBb2I32AAxaMqkeDUFSGiTpswQNs9ANOBWjy1zRoyc6QF5IM",
+	"3QCakztQJhIELWXJWCpCH25wuYfLyFJjCRq3in+UOnnUTxGSc+dY4pTNXzsLpU7+NwVJ5ZTQQCT0DvjK",
+	"up9KC2lztZBglBERyErq9snjBmevE4c1KbBNuI9RxarTJaEJW4ZMJvWMkNOckxg2h0rVQ1rF5xxiLzzU",
+	"lE7WTndWFxKS5cLISTpHOlrez9QwJ61sJJYDxeRonsuD5+xAOTIddD81NDLVIluET94dEiSUQigGn+WM",
+	"S4FSUI4FkQJpuCGcdpH5zvYxpOkg5HRExTrtYEumDUKJKsovobGJe7qiYDvRe4t+vduUvz776/Mnf3v6",
+	"fL1DG6DWfqQXJKItPh+ISYTjIf3RbEHdoK9GkKse82irjg/2vwcf/vdfOmLKDepsnmBtVKW3L7aJru7f",
+	"CK3phB3M0PopgrG3L5U5esnlPhHAUVlsU3R6T2K+LXODNK119xv6Akv8NsU0dGEwk4otfHVFi+zGYgpL",
+	"PM3Vi13uaUruIGzLWbt/E4VdqMdwGqTx6tP2Q91nvCwDNA1iH2y9ZBmRQ0mz2qzoz/Et3ATuWh1468Si",
+	"XkHmc8YIXhiiCYfLipuUiMXQq7idwxIc7oi7WKtv/7W5I7ERVm202T1ybdYa+gMTbSlTK3ogT6RsCUJa",
+	"am54D5xlyGBXOQsKsIjR6haUUYh0cBXhNG0DtOIJySRO1+MkZpRCLLVvuyEKU9Fng/Y2xVlSc8dpdlOn",
+	"wCCXlLHHgAjIydS7Ba2f679dlouiszkDgQiVDAGOF+jdxU8RWi7A3iaXpvcSUynqbpgX9SvkYmpjE8Go",
+	"oPpduEjK+sCNC7l8jiY3WMC04GldRyykzMXJ0RHOyaHRF4cxy47ungRjjMM9HYXmqeIhVsi6EN0xASIh",
+	"OFWo2wCCF/axeih904Y6eJok6eZ3ux0Yzyysk5ABfIQyIiTHaYT+/c9/IcZRXAip08oCsmMeJMYL/Xfn",
+	"+LcDajPGI7WyfkCRJE4SDkIgIlCGE+Upd9+4TMMJJD8p6RAvMMexBC7qKST6a8sFE0paICJO/UQLIgWk",
+	"M/VtfdlnoxM3OL6djJCHYL0qz+h1NOQxR4296rwY1eRAiYM6dIJE30V7bYoakOZQCazOVIe62PIMsefH",
+	"m+VO87p2DDlUJ6QfKVvSUkgKo2MYteEbIByxJa2bsN8GdxaWO6UN+93xxhvXvcqX8sPP9Jc3fjogZoYu",
+	"sW1qyHieayWxNtFh1/Xu1cLmvSqL/9SE+UsSRHgp0Nn5+cvLy+mPL//v9NWLk8uX5xcvr6bVH5Uo+j+X",
+	"b34275o4vxZH6o96aTZr3xxYeanvrBOUgcTau6yR4RNzh98jhcWD8XqmfgAPu7KAdvGvvROEM1u+MKl0",
+	"higsSz1JARLh6zA8x4RGSDB7ycP05U2MKRJAE0VOkilT3T4OqQBtEP4px0aUY/8zhU1LmqyLahh6DjsY",
+	"Juehb7rJDSysi9u0RY1/a11wIlGivCPKrDu+AtnPa4WcGUHS49kuy51OZymZL2TPZVI87+8kG3uXgnKt",
+	"kfPqy0MvsAh5yTphWgDQgVGHKmbQx9/PGUs1K4tBbxQ0ZnRGeAZ9Xb1tc4bAT0y2LruQLM91bCBlQgZv",
+	"4s0dX99DFQLPYaoX6/eCp5/W63TtWBj69E13x12NZKUazt35PaSWvFQd0ONGn4rrqA2hrXbqD+uEw09E",
+	"BHLdBpkOa0N0hjGmg0i3aTo1loi6LJBo8gJSkIZsdwt0BiVJv6jyi0rnNi5hCdcX9Jn2vq0LDjTJGaES",
+	"iRzwrThFt338oAgxuVC/6reQCSEcxAvsp7rU/2r/VVXwRBNM5YKznMQHGQhFLzoDBuxdwQ0knMW3BzGj",
+	"irbNnaQyXg7ungbZ8gWLJePnC4hv2wiAj3mKKZZhxloTOGG3HQF0thRbUZMxxNntxK4R1fYWxKg+2AXk",
+	"jIfyQtWB+we2fSgF+CV83GYKhtq8/W54w2mKeUCDvbtEifkN5cBRRtLU1OjdAhURuimkNlhy4NN///Nf",
+	"kY3dKJAhgVc6urNcYHmKilxpwO9RAjHJcGqg6MKKx4dPvq1bLc9C1tcPBNLEVHS1gDojH8MXKizG7TxN",
+	"ZXUf1tM7vCstQ9ub+blcu3onBNzXmOI5ZEBlsOrsvuu5+tZodTLYdqVImz2sC2acqx1LkNYE8/Qu2uVE",
+	"G0JnNfx1Rc/usdShPyzDkky/v/Gg9x9RqPPJDkGF2kLb1Dw0d9I81tglBa9DBJbZlOy+/OtuEh0TFUJH",
+	"pbPybMpODOrlDJTbIRYk76+lXpfvBI26TmWtM/sY76HD7LWdz8/l2/U9B2lb/74n6TsUFd2idIBYVPjr",
+	"uj7e9bLDre3O1pSYva8ZDJg7haQDXK1lwPM1orHhTzNuU7lZQaVNUtUXUV87UvimEf0Ip2lhIZaMJ/v4",
+	"QitL5XifItuho1tma4A/gLCG8gJ/Wyltdx4M+24NsA2A0gKq9bW98Kfu5tBRIGXtmXXLmLYRNu+mjFlM",
+	"+/iVfrcI21Oizr52B0GwhLOmY5P31iVvhl/tD05Q3kYwb6646/iz3loS9hvvPf83mhRUO/X93npnHi5f",
+	"3lUXNMvq1qUe1zdawnGIwlifd+xTYVNSFzRBN6sqTQbTxJbTdJeOh5MYW3Szvth8tzzfLZNxFTMXEqZh",
+	"zfha1zeHChiUDpMLsJCRjPUByA4E2EzI6qCmNZnDD5QyvHOu8Lok4d0A2gLRG/oTE11FZQuc50CFQvyM",
+	"QJoIc3cU4zStwogS8znIrwSyN36uxAw+5hyEOEEpzCRihen1oggpQcTk95nrVfTxQLI0nSt5nHAdgi+v",
+	"o/SniHC1al6IUT05ccmsQefjjTWzfO4ZKBi4zjm0MfFTvSmnISshof4xY9ym1W3Oc7bvjCUdBEn6vXKp",
+	"HmzaB4OaY+hPuV2GGPBNIWOW1e5aTPSzRGeRC8kBZ1Ndal1VpsYpMw8oDcN5kZukzbgI38u8uQN+R2AZ",
+	"Lq6+g6l3cdMMjcuFEncmac1RZg6csKTfNeHMdnbrmSyvznOHwxpex+P7u8rvBJ7DW/VOyFUedlclWf8z",
+	"SJYbqTtwq3/nrAh69WpBb7t7WVHidLOpbJ5q0rVtqqc7lZX4KtesXZLVqavEYP1INYiF+MTpqDrpLrCY",
+	"Zox3pPF7rQs3G/blUuGve51H1rUnaMSowCiAO5wWcIqETqys+nLoImKOEpIgyuQpytgdIGxzyE2u8o2y",
+	"vMSpKxX1apb11ZPpxmj3hoyELW+9cQbhN1mqZPPKXFO5yksnfWaMa/PS9UVR8gZnuWH0G1Nbn6ZsGY5m",
+	"uSSSkKLw1rEcxIqbFEJX8GXqyY7raBiEVzGn0TpKn+cE6erYyFXoMl5mgEgCXGzZq+fpt9+1Wa9EWaCY",
+	"hpZJJtqWAF04W6XDOjT5hbqGeXL731ujYl2JUDQxibCQ2Pt7rw5Y/XcaL5hxKPyqYKNy9IsaBlMFg0nV",
+	"Y3BqgR9NUjbPObtRy5Weiqjl0HmhM8UHneiIQWPDEt6JJlGdkqOpdkakqNP7JJp8PJizA/uZ3wSjhxd4",
+	"+dpeD3m/Hohbkh+w3HTXONASSAFf8gJalXfe8pavN0qELuuQCJQojpSs2rXGqubGQ6TfrXryKHdCGQOm",
+	"T2ik/qqogYmSp22/rtBPt7A6QVR9raA6mwdTBJinBLRU+MpaiDiNNJTVW0ubGWdhb8SU16hUx+XEITqz",
+	"lSyIQ57i2DZ3Wi5YCiglQh76vNG7gVOdTzxTqmSTtzZ0aMqNApZpwbltbLmRI6mxfBoJhBKlgIWCQKHk",
+	"8GwGakEvZX5w/LHpktktmg0ECckZsA2VUiSETWMcL2DKASebb67NrbLOs1Svlq0oBr1VdVHo+dpWOzQv",
+	"LTmRsN1b0wUr+JBXB8bQYDYDY7cMNF07ImEZVl8fiBHz1mCMDP0M42RuWjY43WI9PsXVurSzfvtjTLag",
+	"fB+81xz41BBeRmgxiBrUqxpCA9+xaRVTj8eHLWD9oIFvCcDcBCt6vlRrN9LzncGOranKC19zYU46/EHX",
+	"KIcJKZS2AY5iRk3zKltGZDtdl4rbqJLeekLt8b/NBjapiVBY1XrdlrJb7BzojOIjtgRLp7juLOv5U2jv",
+	"UWi3hXCj0Wajm/apTmB24QksBrRNedTy+U+h+rBCtZSRtZy54+iPIzPr0rBT7P1AQsGPQGZVuGZGwke5",
+	"OQ7jMgXVw507MS0nAqnRfDXlRSAS84amKyQhTU2bN9PvtKzPb4eO7k/2zEjQf3xDFUGkUMb5Jb6xzqIJ",
+	"UBwmcDeINjT26rGJss7HNRZu+2DuEOErQVa0ekc7I3KuM5p14Fvomn8F/cxFCdz2WQ5UO77hgEHFe62W",
+	"Wa4NPBHaz1ZoOjWl/ab7iE6JFayZ6rrRYzP42EB5XR5p+MLwPMVCVC48iSEy/RMNl1spoDGN0QzHwe7+",
+	"1oFt29xp0pOpNpxJ0cDazqsWsWojzqNKdFdGfavTanvlXfn2SXDoH9Zu4yEQ3d7Og2t679XGvSaiLWvS",
+	"HWADgH9mIZuxQypGE1OLuBG1rmSxj8C8AKFbXe/cacYiP9hlwZPBfeRqTylZiqHWT5r+wr0iHDUNJSvN",
+	"CqGWNjCTHbq9lEVa7uioshVE9rJ3oRg1GrwVTTTh0p3woasuTYFSsHA+g9eSUtknRkU2DpQqb2EVLjDr",
+	"diLtVXznN9nMK6bRG8ActCo1lTaWtocCzV7qb0wwKIPY9ggB3nbUHG2Qexa4bq+WVioIbODMdxWg6qxZ",
+	"XSIO6ibe3U5u3R2b2s/9J4OU2VTbJoNUIY12/1om5ElF0GX+knJU5iBOkYA09R6wHUpzrKv6yoAYM2EB",
+	"SNOggqvZ3oEydSMIjNWPK41/onMncsylR/wCJMoKUQqMhjq+YXfWU/V6wDV5S9lG+kfFYPphtT7ViUpR",
+	"dW2gfXNhRqslELzLX99d7knXZb/neTb7Z9EyaQpQglcRend1XhvvhpHIMdUDn+bMdDLPSEJtcWW1oefP",
+	"vt9Uo94rOeQCS9MgsHbVVS9hsiPQfEvy6ebGG9ODD//xl3B2QCeAXrppYcPO2uJ30hm/KueCNWyArjkH",
+	"VYP6dnI+54z317BeTVlAo3VVlW1oQt893iCaSCJTWDMYrMWptpWEP+fQjm/JU0youfiyww425AmrX90O",
+	"/Pon87I6bO1oHbj6zRar7mivbZHfO7S8YufZRftqIrX9eCoL767o7sMMdervyenNP4T6Zm4P2ytwu/dg",
+	"PueDwb0FY6Mq/gz7jxr2/zMY/2cwvuOd4XFr16I32ERjfXvg7tL0yEyQDRsrMZC7B21YO1R5NrsVb5qR",
+	"Uzb6sGN0szLfyj/8GmTsoatJ2Xl5O52jtlKSeLsH2i2sOqdG2Z/XDIbSE8q62qmWEtjz3voYcJ44HfYi",
+	"E3JKMWU9n9/7lDQQkmRYdhV8mY5m+kj9P7mQMp+us/ub/nGPNcvBKeEge5Wlv44sXTJ/qSiG7UF7bUOw",
+	"tWGO7a7VdKWAHnaMTVPDmFWDe5puxwFnYfJqlqv64702jqoraTLyZUJjZq45i08962v4HB3Vabg1Rc8e",
+	"yeeeBlE3CSwkWoJiI4BVX0rUiNCTZmtk6IsyPtCQpJ4k7DfMzA53DMQGPDN5GC36lvJAybl2ap/u5jWf",
+	"Dmz6ts3soI12yqAefJVtPQwahM5ByMF2TS870uni7ep3+44QtI0X8BxojyyEKhesJOMgFYYpLAjoNtHU",
+	"hwx624taRplrZGcmH/rYWMOZ9x8L8FC5bSzgwrYBKKvhltTk4ieZzuVL4A5StcFJNLlRno7OOrgjsOzI",
+	"Ibhw+ubRxND8+sae3Tj0HaOpFxIoL6SpDnpvlno/CX2c0WlqC1fX2iymvPURRfBK8FRn2CmspwmgK6g3",
+	"pNZ0y7k5942IcEJVedBOED2AuNCsuZOw0PsOhg3/mJhtoe4ShGO63bukaVUVqmOMOchT2zdboLNCLhgn",
+	"/zAzxP/TTW3dcCOi16710wuR4iWZ01d0l35GfsehDXVBHR2AyhW6Nvgu33/DpasFIK3sviqnYe7QXGmE",
+	"0qaq7U6zH0YCOv+uLDtd0xTk+XFnz+DpVoH+cH8eV9TaH6FvWUriQMtIloc44tUMUSYj5OpiBMrwrUsf",
+	"sPk/cZnAu3loK12zs66sLeuWbnSrclJvzVcFDgZc7YhKzKx7w0mjEqn9WjF1oLFytyfVDkp/PAiyq/Kr",
+	"j//KdM9drHY1v+rtrMrYRG87y+xnYz+6TqnXEEg7iM7ITAUI9ZYbqWWdyf+2PU5czgAR8n+QlN1EEl1i",
+	"zDh4vVvgDRdd+xZEZsPdx71/O9p894Itd7Gl3eb3dwf/uRNEF2wZyoQegqcdG5iUeLWrdKPzsrtFsihE",
+	"DjTpSHu/KvfXHRhtFAroJh1+Umy//joPER590JusQHCkyiM2uZ0RUg8f2I7qPceZlPlszXkpuhlThGaY",
+	"pJCgRjaprtyod2Hq8zH/Zqz5PTsf0LR4t7mcS+BgisIgcZnR48Z8h9+i7Xzr1ZFa7+XlboPY0E1W/Utv",
+	"MZeK85qB3P73XVsNPCjfLYmvFnG+p/uf3QPbwfujkEyt9dvzZOpNyvRsyX8AZ0Fp+k4EO0ANKyOZc1bk",
+	"IjQok89BSJuorS8A+5YdrG+y1bOXWaBY0b0pTKlYYXMs9tH1bFAfsxGbhFlslIAI0ksF3hbu5+7PA1pa",
+	"58DyFE5cy5yvdKMna9uV3sPXlFH4RpvzegxMlssVMl/bN4zcqq7stdsa8ZAaMCkCQTtpRZo6ggf+AZzS",
+	"UbcTmV5FkZ6VRhI9FPfUQkkRKyukgdb0ZmW6DSlIlkNvtXeklZltcohuYMZMPecKLXDSNX55J0Dri/4S",
+	"h11gNnPnCk7k6lKtZ8B7YyKcJ58m+iM6ltMIei6kzCefP2uWnwU02cs74Cu5IHRuTAfGJU4jm0+eZQpI",
+	"KaGmA9aKFXqQkKLLOceZ0EMLE3b4np4VcgFUkhhLMILhuhaMPbHR2GtbgmaDJujrazkX03//81/X3+gy",
+	"0/e0mk2g0ageyMwDh+gs05ErXY9iNVdN6aKvn8DB9+jd5YtvTt9TU+OrH7YTZ5DBmUCErhlpc4oU8ZkX",
+	"L344f0+fPXv2va4HOUS6SsD8dI3zPCVm+stRbsoX/uM3weg1+vrih3P0/fNv//qNgQVG1zFL4Po9Nae/",
+	"npGP14fo7ZvLKw2Pt2dX5/+lvHfIJbp+lUCWMwk0Xh38CKvrQ3RhU90UwDlfKTBd2/DHdYRwKhgSCmBY",
+	"oOuXV3h+bUPiROrRyPrvr2YHr5UPdY0kc8338HtqO2ixGRIsA0cIWOp/6sGUkAo3Mj7xem7ph5JqQvt7",
+	"qquDUsCc6mazVCyV1VsCwAW6rk+QAEDXc7BlsteH76muxI6BCqi8uslZruyEg6eHx5NooidtlsPHl8vl",
+	"IdY/HzI+P7LviqOfXp2//PnypX6nKrSYXNkutShmVHKWmj17QaSTydPjp98dPHly8PSpTbuiOCeTk8mz",
+	"w+PDZzarUDPd0d2TI1uAe1RVwc3NLJAy4eZVotQ3EfLcPGoKC/0LQ9HpglePHP1EMiK1G77hwXPTTlI9",
+	"SdRxfi+Ar5z8PvGTf4w86tEx9kPVVk8f8enxsSnIodLmKvgcoCi/lER44+RYDyom0vBZl/TUzI0fTZmP",
+	"6ffYsWC5wyNXQaRlZZFlmK9sCM5iq4CqS4Ehy7LuXUsE12FS4rnCjW0b+EGtp3BuNHcQz38H+RomI4Lr",
+	"9XgA+mXBTKNwJ5IZN/pTGBW5tB1CMrxCHLDO9nAQcqFvD0ZHfpAyt/MT69AyXO+a6FXlRv/JktXeINbo",
+	"0fe5rnZ1g8UWvp4HIh+2rHZ3OP+d3IHWoHqAPaamyamD1qkuuTQKVv9gQSsQmOGOXRB3Fz1Hyi2SayWR",
+	"66p9pp8cXRKNKT70EUaVG9rDr27RrP6L3MxW54o5vJR96NqIaeuK3MUy6zh6lyvL15eMg5HkmQ56atWH",
+	"cZirLr3VYXrx1zjqYzQSMLxvBaCwlf+6jX5mvA3loRGqu6W44RcBeoi6xKC+ffjS0O261ffB95MvC99n",
+	"SeJw6wZmlJZDT1bXiZRHguJcLJhcZy+c60cv3ZODeIXFEuSBbYVcg2HpQ98QivkqkPsynpVlJaOBAXIw",
+	"sFeenqdg3Qup2ws4t/zns6vLfjBWCx0Yl2OttisHDIsxDbP6SOSxwPuicrNKw5XwanC49tLxvCcA9SzZ",
+	"TthdFNRMmx0VbP5w3LGgdlFQG2Oy/e+QcooICNuPS/urM0J1l/uFuavuAT/mDazo4u5yqMVQif4DZ1kf",
+	"I+uKdbp6XkitQkYJykmCV14HEV0DG+k/frhfD7AE0WjqmwkZubZmGeZzQqNyaHEZ9FOsY244TEsPb2pM",
+	"P3KwneS6vR2tMGsTbR6rng+N3blnRe/mHY1DEpdgm0jhVscdZcyZbjs2VS7Hq8jktSibQMcjdbJRb5I4",
+	"IlUzyCBlmA5Lb10nwlG8YK8p5T2b6O32bqMZH/gWLPOivLhJSWzvy1KiJIDiaDZDRCoU95H0zvXuxpzN",
+	"BR4HZ3bxe2a8MkGyjSS1IT35a3tc2auLycmvH2r8SOYUEWpsGjjIMEkRtr1ulGDOqxhRZwDEYevIm7qQ",
+	"QAom16+NtzdFwNoORH5e6vyZ3anzJU1q8bW1ZyFzam63ugyLWk7wiNxb+86eGbeDGH5ZgIl8Sa78bp26",
+	"vEIKJKjIXV5JG3TRGh59lz9WVWt3d99M7udtB7D6Gpv2+3vF62slnrHLlCn7y+psxQhh217aXnXb60Hz",
+	"t7O3r9AtrNZxjDd6rNMTvKpGfI1+9xJO3ikzYxlHNps5ZLm7fwZvaJ4Ey0TCLkCZI92PLOoJ26Na/V4m",
+	"6mhhnMqC953lFAuJnh2jBK9EfZD32phdR0I3WmDhZ1zbPqQ6JjgHRd4UvDsmq8dM6GPFCn09e+gX6Hu+",
+	"wlWZ2vsYJVctm/6e5VcgbXvvUqyX3KqJKSe6NhFVXWQdfSqnd35ep/FLahiZJ0fjxzfUpUl6YHHDej4P",
+	"pXKz2VeJpu+1Fyl7YqPN4v/V7LW5AxmV4x7knmVk0rgArRXxGvroZpojnJODW1itV/6mykx84ded+hCj",
+	"ak0FK2dw+ZEvXc+2I5euiYuZkz1WXWd29zC6rl0eORLmjZ6jDvmnWssJ/U2k3NYFW1IzQYQIm9WFGE1X",
+	"LSLpwapHn6qeRWu1XkkXI/PUqFrPWv4jcJWz+22rO2v21/pB1Sl1WNrXWr26J5Z9eL3qpOoD6NWRic9m",
+	"LlRMvTOvHnG4Y7emzuGR0mxQy1zobe9Ty3yZFHFhE351ap++1aBsiezVcVxI49rkQJFJKxB7oBgmXcH1",
+	"46aY5lSEW53tb1x4liZOF+prI0kyOEQX6miEzhGRCM8xoQhoYpqwey+U85Ol6UdiqwmwRIzGcIJ0heYU",
+	"ME9XZm6ynmhSUElSN4tdPwt2LJierL5k/BYCoQO9pS/CnDI7fRiJew/mlM7zNHyGEYWlpYbTkjoMQvmt",
+	"IrCylIfdAU9xPojrNiZ8/pno2TP/2WZ36gvgzhTPfYQs1qDT5o7ZmV1Hn8p6ibV28rkbFTheqqX+Qhkc",
+	"HgsJJF741SS6wiZVrKR0lEWQSUjHMwkcLdgSpax2k2sgOIJdXfVoWadwNpfY9kC/nYW/PqZx4R4aEe1+",
+	"T+zxjBJX1tQsJkIJ0VlZSOJbN5RQ61JdI7xfnPfCikm0E0ef3P+u5cqLqpPml82XVwtAQpee3qyQ1x90",
+	"dJbjPgRH4jgOCVBJNnHbuffcF61Lq4OMH0mMa0BrVlSNFk6sjvhoc+nLHT5QJn0FoXEDih4JdNfUbeDL",
+	"o0/VP5wl1JXb80L/fRcCqIWbxkp81rtMRlSpGbvbCP2o2570X7sHSXQf8dexZFGHsehT7Jhx2D3KuoeP",
+	"xfq66SHqycYnSBeT3VouVo0RNt96vi6f/fIvP2tnGd9yqfefuMer0No5H6v5Utvkw1gwtS3c2/1ogy5G",
+	"uSVtcPjRp+oPo9/DtD414nXMCJR+H7Jn/MuZRu8b755mEBnpnqQbFIR95svWDPoQ96ASSmDtOX0teAH1",
+	"ZkmB21bdSUaoQDhJbH8wdLMynb/qtRLG0CXcpaOeatGDMHXZikliExfFITqjZV8Dk2Gvm+dXOapYoCWk",
+	"aYSWOiib4VuopbrOGK+aAy0XTN+VUUahfSl1liS2Qe5jVWd6dw+kx2zr4DblniX7KT05S5I2pipMDky3",
+	"s1xw9Mn8zyZ/3Hii26L/D+WLZw4IAfHR3U/IvjOy9LwPB3wU+dlhxjjaHNPz3pNMe3iv2ynQB/C4R6a+",
+	"0tvu5r11om5zW7f76uc2qv00evc1Yz45UN3bNcCj7qbzgG10xu2f4xxlC/whoS1NIUef3GisHoH+LVH8",
+	"x7IrOiC9xqqwb4wrUu7Fpti/UOmwKKqpf+MZFHuRV4/AnniwhnD30gluP7LN6xiz3rooO4N8wSaGPsPo",
+	"DV5tD1e/N19HEt9jlxKbjJpH3T/oD903CLshDN0tgXpIA1srvJ7737qHvnDW16cY37/IK3CNE58NcePb",
+	"cuzWI2VFvb2HYkY742xcR6OafDbEt3fUcvTJ/l8/f2NrfP+hPI41IO92OirQjS1r7sPxGEfahK2KikLH",
+	"9D72Jcoe3v8oVc4DeCBjk2Dpg2wn9vxhYGsKC8qpX+O3Shq/E6qeBtTVT+npgH5KtZLD3nzXsRgrZMwy",
+	"6N2d6Y19vnNB0750arNNqkVb050/jFovoklnVGvPkWend2eGkY1VDOJY6OiT/b9NxVl2v5Pxwf4CJCbj",
+	"xt3smatGSN44wP3Bv6saxMG7rx588vRvAUW4FrmiyHbKq1qT9KSW3mdXry+z289PZKbcaDOc1kz/2rpj",
+	"1pGW7Ru0mXnki3ai9RnGd6G5A9W9XdFdWN38KL1nvbmH8Z0NXEb2nJ1hNCBwZSjk6JP+bz+XeUsU/6Ec",
+	"5i5Id3vLDmrjipT78JRHECod5oGlyTGd5P3Iq4d3ka1CeQAHeVy6K93jLWSbHZc/ivF3adb+0/pzSe5p",
+	"imKcpva2znZX7epCtIuFWLjB3F2S9p0dXT3qhJY6JPXAaIFuVqY/DE3K5rEUING9iQ87mkPvcaxLRxzB",
+	"jUbu+AI104/dJ+w/3Y24Yztv0KjpO+bCVR8eJtpSC6HuutjwgNKYDGvod7R7dT2KuhzXzAnYCTmSZBCZ",
+	"OdqQ7Dn4Um8jXw24/vWDgqQAfucWNeOAj7RItDv4FJhbcVDk+ghC/T+hXot0N++ixaO2XXxURvr1AlUO",
+	"s13ABl3b77t2j+a1VjWhff3WmgONcaNVqXJkU5wil92glitNKj/tILCOJo0IxUwY2cqrwK5902Cr/eYv",
+	"dtqh7r2ztFMXXGmz6fbRfukH3cWKCdBVBrygyA1c9sKeTmh//vD5/wcAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
