@@ -23,7 +23,10 @@ func providers() []view.Option {
 	var out []view.Option
 	for _, k := range providerkind.All() {
 		label := k.Label
-		if k.BaseURL == "" {
+		switch {
+		case k.Regional != "":
+			label += " (needs a region)"
+		case k.BaseURL == "":
 			label += " (needs a base URL)"
 		}
 		out = append(out, view.Option{Value: k.Name, Label: label})
@@ -31,10 +34,56 @@ func providers() []view.Option {
 	return out
 }
 
+// providerFields says who has which fields. Those of an unknown provider may
+// have any.
+func providerFields() view.ProviderFields {
+	var region, version, account, keys []string
+	for _, k := range providerkind.All() {
+		if k.Regional != "" || k.Name == providerkind.Custom {
+			region = append(region, k.Name)
+		}
+		if k.APIVersion != "" || k.Name == providerkind.Custom {
+			version = append(version, k.Name)
+		}
+		if k.Auth.Google {
+			account = append(account, k.Name)
+		}
+		if k.Auth.AWS {
+			keys = append(keys, k.Name)
+		}
+	}
+	return view.ProviderFields{
+		Region: strings.Join(region, " "), APIVersion: strings.Join(version, " "),
+		ServiceAccount: strings.Join(account, " "), AccessKeys: strings.Join(keys, " "),
+	}
+}
+
+// secret is what was typed, in the field that the provider has for it.
+func (v *visit) secret() *string {
+	if s := v.optional("service_account"); s != nil {
+		return s
+	}
+	return v.optional("secret")
+}
+
+// secretAt puts what is wrong with a secret to the field where it was typed.
+func secretAt(err error, v *visit) error {
+	p, ok := problemOf(err)
+	if !ok {
+		return err
+	}
+	kind, _ := providerkind.Find(v.field("provider"))
+	if e, bad := p.Fields["secret"]; bad && (kind.Auth.Google || v.field("auth_style") == "google" || v.field("service_account") != "") {
+		delete(p.Fields, "secret")
+		p.Fields["service_account"] = e
+	}
+	return err
+}
+
 func credentialRow(t *view.Tenant, c apiclient.Credential) view.CredentialRow {
 	return view.CredentialRow{
 		ID: c.Id, URL: t.URL("credentials", c.Id), Name: c.Name, Provider: c.Provider, Dialect: string(c.Dialect), BaseURL: c.BaseUrl,
-		Hint: orText(c.SecretHint, "none"), Created: view.Instant{Time: c.CreatedAt},
+		Hint: orText(c.SecretHint, "none"), Region: c.Region, APIVersion: c.ApiVersion, Created: view.Instant{Time: c.CreatedAt},
 	}
 }
 
@@ -59,7 +108,7 @@ func (s *Server) credentialNew(v *visit) error {
 func (v *visit) credentialNewPage(status int, f view.Form) error {
 	t := v.page.Tenant
 	v.at("credentials", "New credential", view.Crumb{Name: "Credentials", URL: t.URL("credentials")})
-	m := view.CredentialForm{Form: f, Providers: providers(), BackURL: t.URL("credentials")}
+	m := view.CredentialForm{Form: f, Providers: providers(), For: providerFields(), BackURL: t.URL("credentials")}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.CredentialNewPage(p, m) })
 }
 
@@ -91,7 +140,7 @@ func (s *Server) credentialCreate(v *visit) error {
 	t := v.page.Tenant
 	made, err := v.createCredential()
 	if err != nil {
-		return v.again(v.sentForm(t.URL("credentials"), "secret"), clashAt(err, "name"), v.credentialNewPage)
+		return v.again(v.sentForm(t.URL("credentials"), "secret", "service_account"), secretAt(clashAt(err, "name"), v), v.credentialNewPage)
 	}
 	return v.done(t.URL("credentials", made.Id), "“"+made.Name+"” is stored. Its secret is encrypted and will not be shown again.", made.ChangeId)
 }
@@ -102,7 +151,8 @@ func (v *visit) createCredential() (*apiclient.Credential, error) {
 		return nil, err
 	}
 	body := apiclient.CredentialCreate{
-		Name: v.field("name"), Provider: v.field("provider"), BaseUrl: v.optional("base_url"), Secret: v.optional("secret"),
+		Name: v.field("name"), Provider: v.field("provider"), BaseUrl: v.optional("base_url"), Secret: v.secret(),
+		Region: v.optional("region"), ApiVersion: v.optional("api_version"),
 		AuthHeader: v.optional("auth_header"), ConnectTimeoutMs: limits.connect, FirstByteTimeoutMs: limits.firstByte, IdleTimeoutMs: limits.idle,
 	}
 	if a := v.field("auth_style"); a != "" {
@@ -137,12 +187,13 @@ func (v *visit) credentialPage(status int, refused view.Form) error {
 	}
 	v.at("credentials", c.Name, view.Crumb{Name: "Credentials", URL: t.URL("credentials")})
 	m := view.CredentialForm{
-		Form: refused, Row: credentialRow(t, *c), DeleteURL: t.URL("credentials", id, "delete"), UsedBy: used, Stored: stored,
+		Form: refused, For: providerFields(), Row: credentialRow(t, *c), DeleteURL: t.URL("credentials", id, "delete"), UsedBy: used, Stored: stored,
 		Delete: v.newForm("", url.Values{"version": version(c.Version)}), ModelsURL: t.URL("models", "new") + "?credential=" + url.QueryEscape(c.Id),
 	}
 	if m.Form.Action == "" {
 		m.Form = v.newForm(t.URL("credentials", id), url.Values{
 			"name": {c.Name}, "dialect": {string(c.Dialect)}, "base_url": {c.BaseUrl}, "auth_style": {string(c.AuthStyle)}, "auth_header": {c.AuthHeader}, "version": version(c.Version),
+			"region": {c.Region}, "api_version": {c.ApiVersion},
 			"connect_timeout_ms": {strconv.Itoa(c.ConnectTimeoutMs)}, "first_byte_timeout_ms": {strconv.Itoa(c.FirstByteTimeoutMs)}, "idle_timeout_ms": {strconv.Itoa(c.IdleTimeoutMs)},
 		})
 	}
@@ -189,7 +240,8 @@ func (s *Server) credentialUpdate(v *visit) error {
 	var c *apiclient.Credential
 	if err == nil {
 		body := apiclient.CredentialPatch{
-			Name: ptr(v.field("name")), BaseUrl: ptr(v.field("base_url")), Secret: v.optional("secret"),
+			Name: ptr(v.field("name")), BaseUrl: ptr(v.field("base_url")), Secret: v.secret(),
+			Region: ptr(v.field("region")), ApiVersion: ptr(v.field("api_version")),
 			ConnectTimeoutMs: limits.connect, FirstByteTimeoutMs: limits.firstByte, IdleTimeoutMs: limits.idle,
 		}
 		if a := v.field("auth_style"); a != "" {
@@ -202,7 +254,7 @@ func (s *Server) credentialUpdate(v *visit) error {
 			&apiclient.UpdateCredentialParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()}, body))
 	}
 	if err != nil {
-		return v.again(v.sentForm(to, "secret"), clashAt(err, "name"), v.credentialPage)
+		return v.again(v.sentForm(to, "secret", "service_account"), secretAt(clashAt(err, "name"), v), v.credentialPage)
 	}
 	return v.done(to, "Saved.", c.ChangeId)
 }

@@ -47,6 +47,19 @@
     if (choice && e.target.form && e.target.type !== "radio" && filled(e.target)) pick(e.target.form, choice.dataset.chooses);
   });
 
+  // Fields that only some choices have are shown with those: data-only and
+  // data-except hold the name of a select and the choices. What is hidden is not
+  // sent. Without this script all are there, and say whom they are for.
+  const fit = form => form.querySelectorAll("[data-only], [data-except]").forEach(part => {
+    const only = part.dataset.only !== undefined;
+    const [name, choices] = (only ? part.dataset.only : part.dataset.except).split("=");
+    const shown = choices.split(" ").includes(form.elements[name]?.value) === only;
+    part.hidden = !shown;
+    part.querySelectorAll("input, select, textarea").forEach(f => { f.disabled = !shown; });
+  });
+  const fitAll = root => root.querySelectorAll("form").forEach(fit);
+  document.addEventListener("change", e => { if (e.target.form) fit(e.target.form); });
+
   // A search hides what does not fit while one types; the server searches all.
   document.addEventListener("input", e => {
     const list = e.target.dataset.filter;
@@ -71,6 +84,7 @@
     if (e.target.dataset.sent) { e.preventDefault(); return; }
     e.target.dataset.sent = "1";
   });
+  addEventListener("pageshow", () => fitAll(document));
   addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(f => delete f.dataset.sent));
 
   // The values of a bar under the pointer, in place of the browser's slow tooltip.
@@ -105,5 +119,6 @@
   document.addEventListener("htmx:after:swap", () => { delete document.body.dataset.stale; });
 
   reveal(document);
-  document.addEventListener("htmx:after:swap", () => reveal(document));
+  fitAll(document);
+  document.addEventListener("htmx:after:swap", () => { reveal(document); fitAll(document); });
 })();
