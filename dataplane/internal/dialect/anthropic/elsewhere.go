@@ -31,6 +31,13 @@ func ThinkingOf(req *canon.Request, to *canon.Target, lost *canon.Losses) Thinki
 	return t
 }
 
+// StrictTools says that a model holds calls to the schemas of its tools: those
+// since 4.5, and names that tell nothing.
+func StrictTools(model string) bool {
+	v := modelOf(model)
+	return v.major == 0 || v.atLeast(4, 5)
+}
+
 // JSONInstruction asks for JSON of any shape, in words, since no schema of these
 // models can.
 const JSONInstruction = jsonInstruction

@@ -43,8 +43,10 @@ const (
 // TestRequests: what must stand in a request to a model, what must not, and
 // what callers are told is lost.
 func TestRequests(t *testing.T) {
-	weather := canon.Tool{Name: q("weather"), Schema: canon.Raw(`{"properties":{}}`), Strict: canon.Yes}
+	weather := canon.Tool{Name: q("weather"), Schema: canon.Raw(`{"properties":{}}`)}
 	tools := []canon.Tool{weather}
+	weather.Strict = canon.Yes
+	strict := []canon.Tool{weather}
 	call := canon.Part{Kind: canon.ToolCallPart, ID: q("c1"), Name: q("weather"), Args: canon.Raw(`{"a":`)}
 	marked := canon.CacheMark{Set: true, TTL: q("1h")}
 	for _, c := range []struct {
@@ -59,7 +61,8 @@ func TestRequests(t *testing.T) {
 			has: []string{`"reasoningConfig":{"type":"enabled","maxReasoningEffort":"high"}`, `"inferenceConfig":{"topK":5}`}},
 		{name: "thoughts of gpt-oss", model: "openai.gpt-oss-120b-1:0", req: canon.Request{Reasoning: canon.Reasoning{Budget: 1500}}, has: []string{`"reasoning_effort":"medium"`}},
 		{name: "thoughts of none", model: llama, req: canon.Request{Reasoning: canon.Reasoning{Effort: "low"}, TopK: canon.Raw("5")}, hasNot: []string{"additional"}, lost: []string{"reasoning", "top_k"}},
-		{name: "strict tools", model: sonnet, req: canon.Request{Tools: tools}, has: []string{`"inputSchema":{"json":{"type":"object","properties":{}}},"strict":true`}},
+		{name: "strict tools", model: sonnet, req: canon.Request{Tools: strict}, has: []string{`"inputSchema":{"json":{"type":"object","properties":{}}},"strict":true`}},
+		{name: "strict tools of old models", model: "anthropic.claude-3-7-sonnet-20250219-v1:0", req: canon.Request{Tools: strict}, hasNot: []string{"strict"}, lost: []string{"tools[0].strict"}},
 		{name: "no tool", model: sonnet, req: canon.Request{Tools: tools, Choice: canon.ToolChoice{Mode: canon.ChoiceNone}}, hasNot: []string{"toolConfig"}},
 		{name: "no tool after calls", model: sonnet, req: canon.Request{Tools: tools, Choice: canon.ToolChoice{Mode: canon.ChoiceNone}, Messages: []canon.Message{says(canon.Assistant, call)}},
 			has: []string{"no_tool_available", `"input":{"input":"{\"a\":"}`}, hasNot: []string{`"toolSpec":{"name":"weather"`}},

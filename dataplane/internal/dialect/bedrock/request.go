@@ -21,6 +21,7 @@ type writer struct {
 	req    *canon.Request
 	to     *canon.Target
 	lost   *canon.Losses
+	model  string
 	family family
 	think  anthropic.Thinking
 	// hasTools says that the model gets tools, usedTools that the conversation
@@ -51,11 +52,10 @@ func (Format) AppendRequest(b []byte, req *canon.Request, to *canon.Target, lost
 
 func newWriter(b []byte, req *canon.Request, to *canon.Target, lost *canon.Losses) *writer {
 	w := &writer{b: b, req: req, to: to, lost: lost}
-	name := to.Model
-	if name == "" {
-		name = req.Model.String()
+	if w.model = to.Model; w.model == "" {
+		w.model = req.Model.String()
 	}
-	w.family = familyOf(name)
+	w.family = familyOf(w.model)
 	if w.family == claude {
 		w.think = anthropic.ThinkingOf(req, to, lost)
 	}
@@ -257,8 +257,12 @@ func (w *writer) tool(t *canon.Tool, i int) {
 		w.b = append(w.b, t.Schema[1:]...)
 	}
 	w.str("}")
-	if t.Strict == canon.Yes {
+	switch {
+	case t.Strict != canon.Yes:
+	case w.family == gptOSS, w.family == claude && anthropic.StrictTools(w.model):
 		w.str(`,"strict":true`)
+	default:
+		w.lose("tools[" + strconv.Itoa(i) + "].strict")
 	}
 	w.str("}}")
 	if w.family == claude {
