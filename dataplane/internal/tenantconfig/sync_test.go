@@ -98,6 +98,21 @@ func TestBadChangeIsRefusedAloneAndTheLastGoodStays(t *testing.T) {
 	blank := w.envelope(a.tenant, a.modelResource())
 	blank.Payload = nil
 	w.send(blank)
+	// The stream keeps the newest of a resource alone: the next one must not
+	// come before this one was seen.
+	refusals := func() map[string]string {
+		paths := map[string]string{}
+		for _, ack := range acks() {
+			for _, f := range ack.Refused {
+				paths[fmt.Sprint(f.Kind, f.Revision)] = f.Path
+				if f.TenantId != a.tenant || f.Message == "" {
+					t.Fatalf("refusal %v", f)
+				}
+			}
+		}
+		return paths
+	}
+	eventually(t, "three refusals acknowledged", func() bool { return len(refusals()) == 3 })
 	garbage := w.envelope(a.tenant, a.modelResource())
 	garbage.Payload = []byte("\xff\xff garbage")
 	w.send(garbage)
@@ -108,18 +123,8 @@ func TestBadChangeIsRefusedAloneAndTheLastGoodStays(t *testing.T) {
 	if !ok || r.Targets[0].Fault != nil || r.Targets[0].BaseURL != "https://api.openai.com/v1" || r.Targets[0].ProviderModel != "gpt-4o" {
 		t.Fatalf("last good version: %+v %v", r, ok)
 	}
-	paths := map[string]string{}
-	eventually(t, "refusals acknowledged", func() bool {
-		for _, ack := range acks() {
-			for _, f := range ack.Refused {
-				paths[fmt.Sprint(f.Kind, f.Revision)] = f.Path
-				if f.TenantId != a.tenant || f.Message == "" {
-					t.Fatalf("refusal %v", f)
-				}
-			}
-		}
-		return len(paths) == 4
-	})
+	eventually(t, "refusals acknowledged", func() bool { return len(refusals()) == 4 })
+	paths := refusals()
 	for i, want := range []string{"targets[0].model_id", "sealed_secret", "id", "payload"} {
 		found := false
 		for _, p := range paths {
