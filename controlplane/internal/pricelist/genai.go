@@ -39,9 +39,11 @@ func (r *reader) genai(root node) {
 		if ours == "" {
 			r.list.Unknown[name] += len(models)
 		}
+		r.quiet = ours == ""
 		for _, m := range models {
 			r.genaiModel(ours, m)
 		}
+		r.quiet = false
 	}
 }
 

@@ -57,7 +57,9 @@ func (r *reader) litellm(root node) {
 			continue
 		}
 		ours := provider(name)
+		r.quiet = ours == ""
 		m := r.litellmModel(ours, n)
+		r.quiet = false
 		if ours == "" {
 			r.list.Unknown[name]++
 			continue
@@ -113,7 +115,7 @@ func (r *reader) litellmModel(ours string, n node) Model {
 	p, found := r.litellmPrice(mode, n)
 	if found {
 		m.Prices = []*configv1.Price{p}
-	} else if ours != "" {
+	} else {
 		r.leave(n.path, "has no price that can be held")
 	}
 	return m
@@ -263,8 +265,8 @@ var litellmOperations = map[string]string{
 	"audio_transcription": "transcription", "audio_speech": "speech", "moderation": "moderation", "rerank": "rerank",
 }
 
-// litellmCapabilities are known for chat models whose list says whether they
-// take tools and images: elsewhere a missing flag says nothing.
+// litellmCapabilities are known for chat models of which the list says whether
+// they take tools: of others it says too little, and a missing flag is no "no".
 func (r *reader) litellmCapabilities(mode string, n node) *configv1.Capabilities {
 	op := litellmOperations[mode]
 	for _, k := range n.keys() {
@@ -273,6 +275,9 @@ func (r *reader) litellmCapabilities(mode string, n node) *configv1.Capabilities
 		}
 	}
 	if op == "" {
+		return nil
+	}
+	if op == "chat" && !n.has("supports_function_calling") {
 		return nil
 	}
 	c := &configv1.Capabilities{Operations: []string{op}, Input: []string{"text"}, Output: []string{"text"}, Temperature: true}
@@ -296,10 +301,7 @@ func (r *reader) litellmCapabilities(mode string, n node) *configv1.Capabilities
 			}
 		}
 		is := func(flag string) bool { v, _ := n.at(flag).value.(bool); return v }
-		c.Tools, c.Reasoning, c.JsonSchema = is("supports_function_calling"), is("supports_reasoning"), is("supports_response_schema")
-		if !n.has("supports_function_calling") && !n.has("supports_vision") {
-			return nil
-		}
+		c.Tools, c.Reasoning, c.JsonSchema = is("supports_function_calling"), is("supports_reasoning"), is("supports_response_schema") || !n.has("supports_response_schema")
 	}
 	return c
 }

@@ -64,7 +64,11 @@ func (r *reader) decode(files []File) (node, error) {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return node{}, &BadList{Problems: []Problem{{fmt.Sprintf("byte %d", d.InputOffset()), "is where it stops being JSON"}}}
+		at := int64(len(files[0].Text))
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			at = syntax.Offset
+		}
+		return node{}, &BadList{Problems: []Problem{{fmt.Sprintf("byte %d", at), "is where it stops being JSON"}}}
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return node{}, &BadList{Problems: []Problem{{fmt.Sprintf("byte %d", d.InputOffset()), "has something after the list"}}}

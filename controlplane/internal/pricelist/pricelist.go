@@ -94,6 +94,9 @@ type reader struct {
 	list *List
 	bad  BadList
 	seen map[string]int
+	// quiet is set while a model of an unknown provider is read: what of it
+	// has no place is nobody's loss.
+	quiet bool
 }
 
 func (r *reader) problem(path, format string, args ...any) {
@@ -105,6 +108,9 @@ func (r *reader) problem(path, format string, args ...any) {
 }
 
 func (r *reader) leave(where, format string, args ...any) {
+	if r.quiet {
+		return
+	}
 	r.list.Left = append(r.list.Left, Note{where, fmt.Sprintf(format, args...)})
 }
 
@@ -138,7 +144,7 @@ func Parse(format string, files []File) (*List, error) {
 	}
 	if format == "" {
 		if format = detect(root); format == "" {
-			return nil, &BadList{Problems: []Problem{{root.path, "is none of the formats " + strings.Join(Formats(), ", ")}}}
+			return nil, &BadList{Problems: []Problem{{root.where(), "is none of the formats " + strings.Join(Formats(), ", ")}}}
 		}
 		r.list.Format = format
 	}
@@ -155,7 +161,7 @@ func Parse(format string, files []File) (*List, error) {
 		return nil, &BadList{Problems: []Problem{{"format", "is not one of " + strings.Join(Formats(), ", ")}}}
 	}
 	if len(r.bad.Problems) == 0 && len(r.list.Models) == 0 {
-		r.problem(root.path, "has no model of a provider that is known here")
+		r.problem(root.where(), "has no model of a provider that is known here")
 	}
 	if len(r.bad.Problems) > 0 {
 		return nil, &r.bad
