@@ -473,7 +473,7 @@ func CredentialNewPage(p Page, v CredentialForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = serviceAccount(v.Form, "Service account").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = serviceAccount(v.Form, "Service account", "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -530,7 +530,7 @@ func CredentialNewPage(p Page, v CredentialForm) templ.Component {
 
 // serviceAccount is a secret of several lines. Its name is not that of the
 // other secret, since a browser without scripts shows both.
-func serviceAccount(f Form, label string) templ.Component {
+func serviceAccount(f Form, label, hint string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -551,7 +551,7 @@ func serviceAccount(f Form, label string) templ.Component {
 			templ_7745c5c3_Var22 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = area(f, Input{Name: "service_account", Label: label, Hint: "For Google: paste the whole JSON file of its key. Write-only. The word metadata stands for the identity of the gateway's machine, where the operator allows that.", Placeholder: "{ \"type\": \"service_account\", …", Max: 12000, Secret: true, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = area(f, Input{Name: "service_account", Label: label, Hint: hint + "For Google: paste the whole JSON file of its key. Write-only. The word metadata stands for the identity of the gateway's machine, where the operator allows that.", Placeholder: "{ \"type\": \"service_account\", …", Max: 12000, Secret: true, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1046,7 +1046,7 @@ func CredentialPage(p Page, v CredentialForm) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if v.Form.Value("auth_style") == "google" {
-					templ_7745c5c3_Err = serviceAccount(v.Form, "New service account").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = serviceAccount(v.Form, "New service account", "Leave empty to keep the stored one. ").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -102,7 +102,11 @@ func (s *Server) credentials(v *visit) error {
 }
 
 func (s *Server) credentialNew(v *visit) error {
-	return v.credentialNewPage(http.StatusOK, v.newForm(v.page.Tenant.URL("credentials"), url.Values{"provider": {"openai"}}))
+	provider := "openai"
+	if _, known := providerkind.Find(v.c.QueryParam("provider")); known {
+		provider = v.c.QueryParam("provider")
+	}
+	return v.credentialNewPage(http.StatusOK, v.newForm(v.page.Tenant.URL("credentials"), url.Values{"provider": {provider}}))
 }
 
 func (v *visit) credentialNewPage(status int, f view.Form) error {
