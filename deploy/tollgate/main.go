@@ -63,6 +63,8 @@ func verbs() []verb {
 			"Keys that exist stay. The data planes' private key goes into DATAPLANE_DIR, the rest into CONTROL_DIR.", keygen},
 		{"doctor", "check that ledger, rollups and config agree", "tollgate doctor [-o table|json|yaml]",
 			"Without TOLLGATE_DATABASE_URL it looks at the database of a running `tollgate up`.", doctor},
+		{"prices", "take over a public price list", "tollgate prices import [--format genai-prices|litellm|models.dev|openrouter] [--dry-run] [--effective DATE] [-o table|json] FILE|DIRECTORY|URL",
+			"Prices become new dated versions, all of them or none. What an operator set and models that are pinned stay.\n--dry-run only shows what would change. A directory is one with the tables of models.dev.", prices},
 		{"version", "say which version this is", "tollgate version [-o table|json|yaml]", "", showVersion},
 	}
 }
@@ -159,7 +161,7 @@ func exitCode(err error) int {
 		return exitFound
 	case errors.Is(err, allinone.ErrInUse), errors.Is(err, migrations.ErrNewer), errors.Is(err, syscall.EADDRINUSE):
 		return exitConflict
-	case errors.Is(err, database.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, database.ErrUnreachable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ECONNREFUSED):
 		return exitUnavailable
 	}
 	return exitError
