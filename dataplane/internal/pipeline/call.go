@@ -149,7 +149,7 @@ func (x *exchange) outgoing() ([][]byte, error) {
 		pieces = x.peek.Pieces(x.pieces[:0], x.quoted)
 	}
 	if v := x.target.BodyVersion(x.to.name); v != "" && err == nil {
-		pieces = append(x.pieces[:0], anthropic.AppendHosted(nil, bytes.Join(pieces, nil), v))
+		pieces = append(x.pieces[:0], anthropic.AppendHosted(nil, bytes.Join(pieces, nil), v, ""))
 	}
 	return pieces, err
 }

@@ -1,15 +1,21 @@
 package anthropic
 
-import "github.com/tollgate/tollgate/dataplane/internal/jsonscan"
+import (
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
+)
 
 // AppendHosted writes a request as clouds want it that host these models: they
 // have the model's name in the path and the version of the API in the body,
-// and refuse a model beside it. All else stays as it was, byte for byte. One
-// copy of the body.
-func AppendHosted(b, body []byte, version string) []byte {
+// and refuse a model beside it; but a count of tokens has its model in the
+// body. All else stays as it was, byte for byte. One copy of the body.
+func AppendHosted(b, body []byte, version, model string) []byte {
 	b = append(b, `{"anthropic_version":"`...)
 	b = append(b, version...)
 	b = append(b, '"')
+	if model != "" {
+		b = canon.AppendQuoted(append(b, `,"model":`...), model)
+	}
 	var s jsonscan.Scanner
 	var buf [64]byte
 	s.Reset(body)

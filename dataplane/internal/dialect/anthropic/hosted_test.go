@@ -14,7 +14,7 @@ func TestHostedModelsAreNamedInThePath(t *testing.T) {
 		` {"anthropic_version":"other","model":"m","x":{"model":"kept"}} `: `{"anthropic_version":"v","x":{"model":"kept"}}`,
 		`{"model":"m"}`: `{"anthropic_version":"v"}`, `{}`: `{"anthropic_version":"v"}`, `{"model":`: `{"model":`, `[1]`: `[1]`,
 	} {
-		if got := string(anthropic.AppendHosted(nil, []byte(in), "v")); got != want {
+		if got := string(anthropic.AppendHosted(nil, []byte(in), "v", "")); got != want {
 			t.Errorf("%s\n got %s\nwant %s", in, got, want)
 		}
 	}
@@ -28,7 +28,7 @@ func FuzzHosted(f *testing.F) {
 		if json.Unmarshal(body, &before) != nil || before == nil {
 			return
 		}
-		got := anthropic.AppendHosted(nil, body, "v")
+		got := anthropic.AppendHosted(nil, body, "v", "")
 		if err := json.Unmarshal(got, &after); err != nil {
 			t.Fatalf("%s became %s: %v", body, got, err)
 		}
