@@ -79,6 +79,8 @@ type Kind struct {
 	// Local providers run beside the data plane, on the tenant's or operator's
 	// own machines.
 	Local bool
+	// Counts says that it counts the tokens of a prompt when asked, at no cost.
+	Counts bool
 	// Docs is where the provider documents its API.
 	Docs string
 }

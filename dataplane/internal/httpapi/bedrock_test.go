@@ -255,7 +255,9 @@ func TestBedrocksStreamsThatBreak(t *testing.T) {
 		want *fault.Kind
 	}{
 		{"throttled", func(w http.ResponseWriter) { frames(w, [2]string{"!throttlingException", `{"message":"slow"}`}) }, fault.UpstreamRateLimited},
-		{"model", func(w http.ResponseWriter) { frames(w, [2]string{"!modelStreamErrorException", `{"message":"bad","originalStatusCode":500}`}) }, fault.UpstreamError},
+		{"model", func(w http.ResponseWriter) {
+			frames(w, [2]string{"!modelStreamErrorException", `{"message":"bad","originalStatusCode":500}`})
+		}, fault.UpstreamError},
 		{"invalid", func(w http.ResponseWriter) { frames(w, [2]string{"!validationException", `{"message":"too long"}`}) }, fault.UpstreamRejected},
 		{"no name", func(w http.ResponseWriter) { frames(w, [2]string{"?InternalError", "sorry"}) }, fault.UpstreamError},
 		{"new name", func(w http.ResponseWriter) { frames(w, [2]string{"!somethingElse", "{}"}) }, fault.UpstreamError},

@@ -12,7 +12,6 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/peek"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/responses"
-	"github.com/tollgate/tollgate/dataplane/internal/sigv4"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/providerkind"
 )
@@ -35,6 +34,8 @@ type wire struct {
 	marks []mark
 	// framed says that its streams are in AWS's framing.
 	framed bool
+	// counting is nil where providers are not asked to count.
+	counting *counting
 }
 
 func noHeaders(*exchange) string { return "" }
@@ -50,6 +51,10 @@ var wires = [...]wire{
 		name: canon.Anthropic, format: anthropic.Format{}, shape: &peek.Messages, marks: messagesMarks, headers: anthropicHeaders,
 		path:   func(string, bool) string { return "/messages" },
 		models: anthropic.AppendModels, model: anthropic.AppendModel, tokens: anthropic.AppendTokenCount,
+		counting: &counting{
+			path:    func(string) string { return "/messages/count_tokens" },
+			request: anthropic.AppendCountTokens, answer: anthropic.ReadTokenCount,
+		},
 	},
 	{
 		name: canon.Gemini, format: gemini.Format{}, shape: &peek.Gemini, marks: geminiMarks, headers: noHeaders, path: geminiPath,
@@ -57,6 +62,7 @@ var wires = [...]wire{
 	},
 	{
 		name: canon.Bedrock, format: bedrock.Format{}, headers: noHeaders, path: bedrockPath, framed: true,
+		counting: &counting{path: bedrock.CountPath, request: bedrock.AppendCountRequest, answer: bedrock.ReadCount},
 	},
 	{
 		name: canon.Cohere, format: cohere.Format{}, headers: noHeaders,
@@ -99,12 +105,11 @@ func geminiPath(model string, stream bool) string {
 	return "/models/" + escapePath(model) + ":generateContent"
 }
 
-// bedrockPath names a model, which may be an ARN, in one segment.
 func bedrockPath(model string, stream bool) string {
 	if stream {
-		return "/model/" + sigv4.Escape(model) + "/converse-stream"
+		return bedrock.Path(model, "converse-stream")
 	}
-	return "/model/" + sigv4.Escape(model) + "/converse"
+	return bedrock.Path(model, "converse")
 }
 
 // escapePath writes a model's name into a path; config allows letters, digits

@@ -129,7 +129,8 @@ func steps() []step {
 		{name: "parameters", run: (*exchange).parameters, only: calls},
 		// What the model cannot do, as it is asked for after the rules.
 		{name: "abilities", run: (*exchange).abilities, only: calls},
-		// Counting a prompt's tokens calls nobody and costs nothing.
+		// Counting a prompt's tokens costs nothing, at providers that can do it
+		// neither.
 		{name: "count", run: (*exchange).countPrompt, only: counts},
 		// From here on the request is on record: whatever happens now, even the
 		// death of the process, an event leaves.

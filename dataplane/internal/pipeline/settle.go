@@ -79,12 +79,6 @@ func (x *exchange) count() (estimated bool) {
 	return true
 }
 
-// countPrompt answers how many tokens a prompt has, by our own count.
-func (x *exchange) countPrompt() error {
-	x.plain = x.from.tokens(nil, x.promptTokens())
-	return nil
-}
-
 func (x *exchange) promptTokens() int64 {
 	prompt, size := openai.PromptText(x.peek.Prompt())
 	n := x.p.counter.Tokens(prompt, size)
