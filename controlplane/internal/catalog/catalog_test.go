@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,38 @@ func TestOurListIsPlausible(t *testing.T) {
 	for _, p := range []string{"openai", "anthropic", "google", "mistral", "groq", "together", "deepseek", "xai", "cohere", "demo"} {
 		if providers[p] == 0 {
 			t.Errorf("no model of %s", p)
+		}
+	}
+}
+
+func TestOurFactsAreOfOurModels(t *testing.T) {
+	list, err := List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]*Capabilities{}
+	for _, l := range list {
+		known[l.Entry.ID] = l.Entry.Capabilities
+	}
+	takes := func(id, what string) bool { return known[id] == nil || slices.Contains(known[id].Input, what) }
+	for _, c := range []struct {
+		id, what string
+		want     bool
+	}{
+		{"openai/gpt-4o-mini", "image", true}, {"openai/gpt-4o-mini", "audio", false}, {"openai/o3-mini", "image", false},
+		{"anthropic/claude-sonnet-4-5", "document", true}, {"google/gemini-2.5-pro", "audio", true}, {"demo/demo", "audio", true},
+	} {
+		if takes(c.id, c.what) != c.want {
+			t.Errorf("%s takes %s: %v", c.id, c.what, !c.want)
+		}
+	}
+	if c := known["openai/text-embedding-3-small"]; c == nil || !slices.Equal(c.Operations, []string{"embeddings"}) {
+		t.Errorf("embeddings: %+v", c)
+	}
+	for _, bad := range []string{"openai,x,many,chat,text,text,yes,no,no,no,", "openai,x,,chat,Text,text,yes,no,no,no,", "openai,x,,chat,text,text,maybe,no,no,no,",
+		"openai,x,,chat,text,text,yes,no,no,no,soon", "openai,x", "openai,x,,,,,,,,,\nopenai,x,,,,,,,,,"} {
+		if _, err := parseFacts(strings.NewReader(factsHeader + "\n" + bad + "\n")); err == nil {
+			t.Errorf("%s was taken", bad)
 		}
 	}
 }

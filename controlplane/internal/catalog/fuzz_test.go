@@ -23,3 +23,20 @@ func FuzzPriceList(f *testing.F) {
 		}
 	})
 }
+
+// A list of facts is either one that data planes take or refused.
+func FuzzFacts(f *testing.F) {
+	f.Add(factsCSV[:min(len(factsCSV), 1500)])
+	f.Add(factsHeader + "\nopenai,x,5,chat,text image,text,yes,no,no,yes,2026-01-31\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		facts, err := parseFacts(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		for id, one := range facts {
+			if one.MaxOutputTokens < 0 || one.Capabilities != nil && len(one.Capabilities.Operations) == 0 {
+				t.Errorf("%s: %+v", id, one)
+			}
+		}
+	})
+}

@@ -32,7 +32,25 @@ type Listing struct {
 // List reads our own price list. A list that does not parse, names a model
 // twice or holds an implausible price is refused whole: a wrong line must not
 // set costs to zero.
-func List() ([]Listing, error) { return parseList(strings.NewReader(pricesCSV)) }
+func List() ([]Listing, error) {
+	list, err := parseList(strings.NewReader(pricesCSV))
+	if err != nil {
+		return nil, err
+	}
+	facts, err := parseFacts(strings.NewReader(factsCSV))
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		e := &list[i].Entry
+		e.Facts = e.Facts.or(facts[e.ID])
+		delete(facts, e.ID)
+	}
+	for id := range facts {
+		return nil, fmt.Errorf("list of facts: %s has no price", id)
+	}
+	return list, nil
+}
 
 // maxListed is the highest plausible list price: 1,000 dollars per million
 // tokens.
