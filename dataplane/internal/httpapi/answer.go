@@ -206,11 +206,20 @@ func (c *call) Begin(status int, contentType string, length int) {
 	h := c.w.Header()
 	c.facts(h)
 	c.set(h, "Content-Type", contentType)
-	if length >= 0 {
-		c.set(h, "Content-Length", strconv.Itoa(length))
-	} else {
-		c.stream = true
+	if length < 0 {
 		c.set(h, "Cache-Control", "no-cache")
+	}
+	c.open(h, status, int64(length), true)
+}
+
+// open sends the head that is ready.
+func (c *call) open(h http.Header, status int, length int64, body bool) {
+	switch {
+	case !body:
+	case length >= 0:
+		c.set(h, "Content-Length", strconv.FormatInt(length, 10))
+	default:
+		c.stream = true
 		c.set(h, "X-Accel-Buffering", "no")
 		c.set(h, "Trailer", trailerCost)
 	}
@@ -313,6 +322,9 @@ func (c *call) refuse(f *fault.Fault) {
 	switch f.Kind {
 	case fault.BodyTooLarge, fault.RequestTimeout, fault.HeadersTooLarge:
 		// What is left of the request is not read.
+		h.Set("Connection", "close")
+	}
+	if c.reading.Load() {
 		h.Set("Connection", "close")
 	}
 	body := render(c.req.Dialect, f, c.req.ID)

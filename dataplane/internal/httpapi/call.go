@@ -30,6 +30,8 @@ type call struct {
 	reserved int64
 	begun    bool
 	stream   bool
+	// broken says that the answer cannot be ended as it should.
+	broken bool
 	// reading is set from the first read of the body on, until the whole body
 	// is there: net/http ends the request's context at any error of a read,
 	// and what that error means Body knows better.
@@ -54,10 +56,14 @@ func (s *Server) handle(op pipeline.Operation, d canon.Dialect) echo.HandlerFunc
 		c.s, c.w, c.r = s, ec.Response().Writer, ec.Request()
 		c.fill(op, d, ec)
 		clean := c.serve()
+		broken := c.broken
 		c.release()
 		if clean {
 			*c = call{}
 			s.calls.Put(c)
+		}
+		if broken {
+			panic(http.ErrAbortHandler)
 		}
 		return nil
 	}
@@ -73,6 +79,8 @@ func (c *call) fill(op pipeline.Operation, d canon.Dialect, ec echo.Context) {
 	req.TenantSlug = ec.Param("tenant")
 	req.Secret = auth.Secret(first(h, "Authorization"), first(h, "X-Api-Key"), first(h, "X-Goog-Api-Key"))
 	switch {
+	case carries(op):
+		c.fillPass(ec)
 	case d == canon.Gemini:
 		c.fillGemini(ec)
 	case op == pipeline.Model:
@@ -91,7 +99,7 @@ func (c *call) fill(op pipeline.Operation, d canon.Dialect, ec echo.Context) {
 // messagesIfShared is the dialect of a request that has Anthropic's version
 // header.
 func messagesIfShared(op pipeline.Operation, d canon.Dialect) canon.Dialect {
-	if d == canon.OpenAIChat && (op == pipeline.Models || op == pipeline.Model) {
+	if d == canon.OpenAIChat && (op == pipeline.Models || op == pipeline.Model || op == pipeline.Files) {
 		return canon.Anthropic
 	}
 	return d

@@ -88,6 +88,15 @@ func (c *limitedConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// CloseWrite ends our side alone, so that a caller who still sends reads the
+// answer before the connection breaks.
+func (c *limitedConn) CloseWrite() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		return tcp.CloseWrite()
+	}
+	return nil
+}
+
 // Close gives the place back.
 func (c *limitedConn) Close() error {
 	c.once.Do(func() { c.l.open.Add(-1) })

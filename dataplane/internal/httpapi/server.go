@@ -31,6 +31,8 @@ type Limits struct {
 	// Headers and Body in bytes: 32 KiB and 32 MiB.
 	Headers int
 	Body    int
+	// Upload is how large a body may be that passes as it arrives: 512 MiB.
+	Upload int64
 	// Buffered is how much of large bodies is held in memory at once: 1 GiB.
 	Buffered int64
 	// Connections and InFlight requests: 20,000 and 10,000. Beyond them
@@ -46,6 +48,7 @@ type Limits struct {
 func (l Limits) withDefaults() Limits {
 	l.Headers = cmp.Or(l.Headers, 32<<10)
 	l.Body = cmp.Or(l.Body, 32<<20)
+	l.Upload = cmp.Or(l.Upload, 512<<20)
 	l.Buffered = cmp.Or(l.Buffered, 1<<30)
 	l.Connections = cmp.Or(l.Connections, 20_000)
 	l.InFlight = cmp.Or(l.InFlight, 10_000)
@@ -109,6 +112,7 @@ func (s *Server) routes() {
 			methods[base+r.path] = append(methods[base+r.path], r.method)
 		}
 	}
+	s.carried(methods)
 	for path, m := range methods {
 		e.OPTIONS(path, s.noBrowsers(strings.Join(m, ", ")))
 	}

@@ -140,6 +140,13 @@ func (x *exchange) route() error {
 	if x.target.Fault != nil {
 		return x.target.Fault
 	}
+	if x.req.Operation != Chat {
+		if err := x.serve(); err != nil {
+			return err
+		}
+	} else if x.target.Kind.NoChat {
+		return x.unserved()
+	}
 	return x.price()
 }
 
@@ -185,7 +192,7 @@ func (x *exchange) admit() error {
 		APIKeyID:          x.key.ID,
 		RequestID:         x.req.ID,
 		Route:             x.rt.Name,
-		Operation:         string(Chat),
+		Operation:         string(x.req.Operation),
 		Provider:          t.Provider,
 		ProviderModel:     t.ProviderModel,
 		CredentialID:      t.CredentialID,

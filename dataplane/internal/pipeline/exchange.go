@@ -59,7 +59,11 @@ type exchange struct {
 	response provider.Response
 	answer   upstream
 	quoted   []byte
-	pieces   [8][]byte
+	// job is set for calls beside chat whose bodies are JSON.
+	job *job
+	// carried is set for calls whose bodies pass as they arrive.
+	carried *carried
+	pieces  [8][]byte
 	// sent says that the provider was called, answered that it accepted.
 	sent     bool
 	answered bool
@@ -116,7 +120,7 @@ func (x *exchange) reset() {
 	x.translation.reset()
 	x.follow = nil
 	x.rt, x.target, x.suffix, x.costPrice, x.sellPrice, x.admission = nil, nil, "", nil, nil, nil
-	x.call, x.answer = provider.Call{}, nil
+	x.call, x.answer, x.carried, x.job = provider.Call{}, nil, nil, nil
 	clear(x.pieces[:])
 	x.sent, x.answered, x.streamed, x.wrote, x.metered = false, false, false, false, false
 	x.plain, x.summary = nil, openai.Answer{}

@@ -109,6 +109,9 @@ func steps() []step {
 	counts := []Operation{CountTokens}
 	calls := []Operation{Chat}
 	bodies := []Operation{Chat, CountTokens}
+	// Carried calls have steps of their own; all others pay for them one look
+	// at a short list each, some nanoseconds.
+	carried, owned := []Operation{Speech, Transcription, Translation, ImageEdit, ImageVariation}, []Operation{Files, Batches, Proxy}
 	return []step{
 		// First of all who asks: nothing else is done for strangers, not even
 		// reading their body.
@@ -121,9 +124,13 @@ func steps() []step {
 		// Reading comes before admission, since only the body says what is
 		// asked for and about how large it is.
 		{name: "read", run: (*exchange).read, only: bodies},
+		// Of a body that passes as it arrives only its beginning is read.
+		{name: "open", run: (*exchange).open, only: carried},
 		// Which provider and at what price: before admission too, because the
 		// spool's record must tell what an interrupted request costs.
-		{name: "route", run: (*exchange).route, only: bodies},
+		{name: "route", run: (*exchange).route, only: append(bodies, carried...)},
+		// Calls without a model go to a credential.
+		{name: "owner", run: (*exchange).owner, only: owned},
 		// What rules of route, project and key do to the call, before anything
 		// else reads its body.
 		{name: "parameters", run: (*exchange).parameters, only: calls},
@@ -134,9 +141,11 @@ func steps() []step {
 		{name: "count", run: (*exchange).countPrompt, only: counts},
 		// From here on the request is on record: whatever happens now, even the
 		// death of the process, an event leaves.
-		{name: "admit", run: (*exchange).admit, only: calls},
+		{name: "admit", run: (*exchange).admit, only: append(calls, carried...)},
+		{name: "admit", run: (*exchange).admitCarry, only: owned},
 		// The call, streamed to the caller as it arrives, but for its end.
 		{name: "provider", run: (*exchange).provider, only: calls},
+		{name: "carry", run: (*exchange).carry, only: append(carried, owned...)},
 		// Tokens and money, from what the provider reported or from a count.
 		{name: "settle", run: (*exchange).settle, always: true},
 		// The event goes to the spool before the last byte goes to the caller:

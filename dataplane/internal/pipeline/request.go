@@ -6,6 +6,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/proto/money"
+	"github.com/tollgate/tollgate/proto/providerkind"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
@@ -18,6 +19,10 @@ const (
 	CountTokens Operation = "count_tokens"
 	Models      Operation = "models"
 	Model       Operation = "model"
+	Completions Operation = providerkind.Completions
+	Embeddings  Operation = providerkind.Embeddings
+	Moderations Operation = providerkind.Moderations
+	Rerank      Operation = providerkind.Rerank
 	// Unknown is what a path of a known form asks for in vain.
 	Unknown Operation = "unknown"
 )
@@ -32,6 +37,8 @@ type Request struct {
 	// URL holds what a dialect keeps in its path and query in place of the
 	// body.
 	URL URLFields
+	// Pass is set for operations that are carried.
+	Pass *Pass
 	// Version and Beta are the headers of Anthropic's dialect.
 	Version, Beta string
 	// TenantSlug is the tenant that the path names; empty when it names none.
@@ -60,6 +67,8 @@ type URLFields struct {
 	Stream bool
 	// Array says that a stream is written as a JSON array, not as events.
 	Array bool
+	// Batch says that several texts are to be embedded.
+	Batch bool
 }
 
 // Facts are what a gateway adds to an answer.
@@ -111,4 +120,13 @@ type Caller interface {
 	Write(p []byte) error
 	// Flush sends what waits.
 	Flush() error
+	// Stream gives the body to be read as it arrives, and its length: -1 when
+	// that is not known, 0 when there is none. It must be read by one goroutine
+	// at a time, and not after Serve has returned. Body may be called after it
+	// as long as nothing was read.
+	Stream() (provider.Source, int64, error)
+	// Pass is Begin for a carried answer, with headers of the provider's.
+	Pass(status int, fields []provider.Field, length int64)
+	// Break ends an answer in a way that cannot be taken for its end.
+	Break()
 }

@@ -41,6 +41,8 @@ func (x *exchange) outcome() usagev1.Outcome {
 		return usagev1.Outcome_OUTCOME_CLIENT_CLOSED
 	case cut && x.fault != nil && x.fault.Kind == cause.Kind && x.sent:
 		return usagev1.Outcome_OUTCOME_CUT
+	case x.fault == nil && x.carried != nil && x.carried.status >= 400:
+		return usagev1.Outcome_OUTCOME_UPSTREAM_ERROR
 	case x.fault == nil:
 		return usagev1.Outcome_OUTCOME_OK
 	case x.sent && !ours(x.fault.Kind):
@@ -67,6 +69,12 @@ func (x *exchange) billable() bool {
 func (x *exchange) count() (estimated bool) {
 	if !x.billable() {
 		return false
+	}
+	if x.carried != nil {
+		return x.countCarry()
+	}
+	if x.job != nil {
+		return x.countJob()
 	}
 	if x.reported() {
 		return false
@@ -127,9 +135,14 @@ func (x *exchange) fill() {
 	ev.ClientIp, ev.UserAgent = req.ClientIP, req.UserAgent
 	ev.Provider, ev.ProviderModel = req.Facts.Provider, req.Facts.Model
 	ev.Tokens = &x.tokens
+	if x.carried != nil {
+		x.unitsOf()
+	}
 	ev.HttpStatus = int32(x.status())
 	if x.fault != nil {
 		ev.ErrorCode = x.fault.Kind.Code
+	} else if x.carried != nil {
+		ev.ErrorCode = x.attempt.ErrorCode
 	}
 }
 
@@ -155,6 +168,8 @@ func (x *exchange) observe() {
 // status is what the caller gets, 0 when it left before anything was sent.
 func (x *exchange) status() int {
 	switch {
+	case x.carried != nil && x.carried.status != 0 && (x.begun || x.fault == nil && !x.gone):
+		return x.carried.status
 	case x.begun:
 		return 200
 	case x.gone:
@@ -171,6 +186,8 @@ func (x *exchange) reply() error {
 	switch {
 	case x.gone || x.fault != nil && !x.begun:
 		return nil
+	case x.carried != nil:
+		return x.replyCarry()
 	case x.fault != nil:
 		x.scratch = x.callerFormat().AppendFaultEvent(x.scratch[:0], x.fault, x.req.ID)
 		if x.caller.Write(x.scratch) != nil {

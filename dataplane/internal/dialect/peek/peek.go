@@ -46,6 +46,8 @@ type Shape struct {
 	Fields []Field
 	// NoModel says that the model is not in the body.
 	NoModel bool
+	// Default is the model of bodies that name none; empty where they must.
+	Default string
 }
 
 // Shapes of the dialects.
@@ -62,6 +64,23 @@ var (
 		{Name: "model", Role: Model}, {Name: "messages", Role: Prompt}, {Name: "system", Role: Context, Strings: true},
 		{Name: "stream", Role: Stream}, {Name: "max_tokens", Role: Limit},
 	}}
+	// Speech is what is to be spoken, Named a body of which only the model
+	// matters.
+	Speech = Shape{Fields: []Field{{Name: "model", Role: Model}, {Name: "input", Role: Prompt, Strings: true}}}
+	Named  = Shape{Fields: []Field{{Name: "model", Role: Model}}}
+	// Shapes of operations beside chat.
+	Completion = Shape{Fields: []Field{
+		{Name: "model", Role: Model}, {Name: "prompt", Role: Prompt, Strings: true}, {Name: "stream", Role: Stream}, {Name: "stream_options", Role: Options},
+		{Name: "max_tokens", Role: Limit}, {Name: "n", Role: Count},
+	}}
+	Embedding  = Shape{Fields: []Field{{Name: "model", Role: Model}, {Name: "input", Role: Prompt, Strings: true}}}
+	Moderation = Shape{Default: "omni-moderation-latest", Fields: []Field{{Name: "model", Role: Model}, {Name: "input", Role: Prompt, Strings: true}}}
+	Rerank     = Shape{Fields: []Field{
+		{Name: "model", Role: Model}, {Name: "query", Role: Prompt, Strings: true}, {Name: "documents", Role: Context},
+	}}
+	GeminiContent = Shape{NoModel: true, Fields: []Field{{Name: "content", Role: Context}}}
+	GeminiBatch   = Shape{NoModel: true, Fields: []Field{{Name: "requests", Role: Prompt}}}
+
 	Gemini = Shape{NoModel: true, Fields: []Field{
 		{Name: "contents", Role: Prompt},
 		{Name: "systemInstruction", Role: Context}, {Name: "system_instruction", Role: Context},
@@ -154,6 +173,10 @@ func (r *Request) Read(body []byte, shape *Shape) *fault.Fault {
 
 func (r *Request) missing() *fault.Fault {
 	for i, f := range r.shape.Fields {
+		if f.Role == Model && r.shape.Default != "" && r.seen&(1<<i) == 0 {
+			r.name = []byte(r.shape.Default)
+			continue
+		}
 		if (f.Role == Model || f.Role == Prompt) && r.seen&(1<<i) == 0 {
 			return fault.Newf(fault.MissingField, "The body has no %s.", f.Name).WithParam(f.Name)
 		}

@@ -16,6 +16,8 @@ type Reader struct {
 	told bool
 	// Ended says that an event came after which no other is to be expected.
 	Ended bool
+	// Images is how many events brought an image that is done.
+	Images int
 }
 
 // Reset readies the reader for another answer.
@@ -73,7 +75,12 @@ func (r *Reader) end() {
 	case r.data:
 		r.Ended = r.Ended || string(bytes.TrimSpace(line[len(field):])) == "[DONE]"
 	case len(line) == 0:
-		r.Ended = r.Ended || r.told && ends(r.Type())
+		if r.told {
+			r.Ended = r.Ended || ends(r.Type())
+			if t := r.Type(); string(t) == "image_edit.completed" || string(t) == "image_generation.completed" {
+				r.Images++
+			}
+		}
 		r.told = false
 	}
 	r.line, r.data = r.line[:0], false

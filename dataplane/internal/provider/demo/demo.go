@@ -35,6 +35,8 @@ type Response struct {
 	cancel  *provider.Cancel
 	retry   string
 
+	// kind is the content type where it is not that of JSON.
+	kind string
 	// pieces are what is still to come, with a pause before each but the first.
 	pieces [][]byte
 	sent   int

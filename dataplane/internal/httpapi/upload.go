@@ -1,0 +1,113 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
+	"github.com/tollgate/tollgate/dataplane/internal/provider"
+	"github.com/tollgate/tollgate/proto/fault"
+)
+
+// uploadPiece is how much of a body is held that passes as it arrives.
+const uploadPiece = 16 << 10
+
+// upload is a body that passes as it arrives. One goroutine reads it, another
+// may stop it.
+type upload struct {
+	c    *call
+	rc   *http.ResponseController
+	buf  *buffer.Buffer
+	left int64
+	pace pace
+	err  error
+}
+
+// Stream gives the body to be read as it arrives.
+func (c *call) Stream() (provider.Source, int64, error) {
+	length := c.r.ContentLength
+	rc := http.NewResponseController(c.w)
+	if length == 0 {
+		// From here on a read deadline would look like a caller who left.
+		rc.SetReadDeadline(time.Time{})
+		return nil, 0, nil
+	}
+	if length > c.s.limits.Upload {
+		return nil, 0, c.uploadTooLarge()
+	}
+	return &upload{c: c, rc: rc, left: c.s.limits.Upload}, length, nil
+}
+
+func (c *call) uploadTooLarge() error {
+	return fault.Newf(fault.BodyTooLarge, "The body is larger than %d MiB.", c.s.limits.Upload>>20)
+}
+
+// Next reads a piece.
+func (u *upload) Next() ([]byte, error) {
+	c := u.c
+	if u.err != nil {
+		return nil, u.err
+	}
+	if u.buf == nil {
+		u.buf = c.s.cfg.Buffers.Get(uploadPiece)
+		c.body = u.buf // given back at the end of the call
+		if len(c.r.Header["Expect"]) > 0 {
+			u.rc.SetWriteDeadline(time.Now().Add(c.s.limits.WriteStall))
+		}
+		// The provider may answer while the body is still coming.
+		u.rc.EnableFullDuplex()
+		c.reading.Store(true)
+	}
+	n, err := c.r.Body.Read(u.buf.B[:uploadPiece])
+	p := u.buf.B[:n]
+	u.left -= int64(n)
+	switch {
+	case u.left < 0:
+		u.err = c.uploadTooLarge()
+		return nil, u.err
+	case err == io.EOF:
+		u.rc.SetReadDeadline(time.Time{})
+		c.reading.Store(false)
+		u.err = io.EOF
+		if c.r.Context().Err() != nil {
+			u.err = pipeline.ErrCallerLeft
+		}
+		return p, u.err
+	case err != nil:
+		u.err = readFault(err)
+		return nil, u.err
+	}
+	if until, ok := u.pace.more(n, c.s.limits.BodyStall); ok {
+		u.rc.SetReadDeadline(until)
+	}
+	return p, nil
+}
+
+// Stop makes a Next return that waits for the caller.
+func (u *upload) Stop() {
+	if u.c.reading.Load() {
+		u.rc.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// Pass sends the head of a carried answer.
+func (c *call) Pass(status int, fields []provider.Field, length int64) {
+	c.begun = true
+	h := c.w.Header()
+	for _, f := range fields {
+		name := http.CanonicalHeaderKey(f.Name)
+		h[name] = append(h[name], f.Value)
+	}
+	c.facts(h)
+	if c.reading.Load() {
+		// The answer came before all of the body.
+		h.Set("Connection", "close")
+	}
+	body := status != http.StatusNoContent && status != http.StatusNotModified
+	c.open(h, status, length, body)
+}
+
+// Break ends the connection without ending the answer.
+func (c *call) Break() { c.broken = true }
