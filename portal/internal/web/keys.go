@@ -200,8 +200,12 @@ func (v *visit) createKey() (*apiclient.ApiKeyWithSecret, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, err := v.rules()
+	if err != nil {
+		return nil, err
+	}
 	return control.Created(v.api.CreateApiKeyWithResponse(v.ctx, v.slug, &apiclient.CreateApiKeyParams{IdempotencyKey: v.idempotencyKey()},
-		apiclient.ApiKeyCreate{Name: v.field("name"), ProjectId: v.optional("project_id"), AllowedRoutes: &routes, ExpiresAt: expires}))
+		apiclient.ApiKeyCreate{Name: v.field("name"), ProjectId: v.optional("project_id"), AllowedRoutes: &routes, ExpiresAt: expires, ParameterRules: rules}))
 }
 
 func (s *Server) key(v *visit) error {
@@ -238,12 +242,13 @@ func (v *visit) keyPage(status int, edit, rotate view.Form) error {
 		edit = v.newForm(t.URL("keys", id), url.Values{
 			"name": {k.Name}, "may_call": {mayCall}, "allowed_routes": k.AllowedRoutes, "expiry": {"keep"}, "version": version(k.Version),
 		})
+		withRules(edit.Values, k.ParameterRules)
 	}
 	if rotate.Action == "" {
 		rotate = v.newForm(t.URL("keys", id, "rotate"), url.Values{"overlap": {"86400"}})
 	}
 	m := view.Key{
-		Key: keyRow(t, *k, projects.names),
+		Key: keyRow(t, *k, projects.names), Rules: ruleRows(k.ParameterRules),
 		Edit: view.KeyForm{
 			Form: edit, Routes: withSent(routes, edit), Cut: routes.cut,
 			Expiries: append([]view.Option{{Value: "keep", Label: "As it is"}}, keyExpiries...),
@@ -285,7 +290,11 @@ func (v *visit) updateKey() (*apiclient.ApiKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := apiclient.ApiKeyPatch{Name: ptr(v.field("name")), AllowedRoutes: &routes, ExpiresAt: expires}
+	rules, err := v.rules()
+	if err != nil {
+		return nil, err
+	}
+	body := apiclient.ApiKeyPatch{Name: ptr(v.field("name")), AllowedRoutes: &routes, ExpiresAt: expires, ParameterRules: rules}
 	if v.field("expiry") == "never" {
 		body.NeverExpires = ptr(true)
 	}

@@ -74,12 +74,20 @@ func (v *visit) routeNewPage(status int, f view.Form) error {
 
 func (s *Server) routeCreate(v *visit) error {
 	t := v.page.Tenant
-	r, err := control.Created(v.api.CreateRouteWithResponse(v.ctx, v.slug, &apiclient.CreateRouteParams{IdempotencyKey: v.idempotencyKey()},
-		apiclient.RouteCreate{Name: v.field("name"), ModelId: v.field("model_id"), OnLoss: v.onLoss()}))
+	r, err := v.createRoute()
 	if err != nil {
 		return v.again(v.sentForm(t.URL("routes")), clashAt(err, "name"), v.routeNewPage)
 	}
 	return v.done(t.URL("routes", r.Id), "“"+r.Name+"” is made.", r.ChangeId)
+}
+
+func (v *visit) createRoute() (*apiclient.Route, error) {
+	rules, err := v.rules()
+	if err != nil {
+		return nil, err
+	}
+	return control.Created(v.api.CreateRouteWithResponse(v.ctx, v.slug, &apiclient.CreateRouteParams{IdempotencyKey: v.idempotencyKey()},
+		apiclient.RouteCreate{Name: v.field("name"), ModelId: v.field("model_id"), OnLoss: v.onLoss(), ParameterRules: rules}))
 }
 
 func (v *visit) onLoss() *apiclient.OnLoss {
@@ -103,24 +111,33 @@ func (v *visit) routePage(status int, refused view.Form) error {
 	}
 	v.at("routes", r.Name, view.Crumb{Name: "Routes", URL: t.URL("routes")})
 	m := view.RouteForm{
-		Form: refused, Models: keepChosen(models.options, r.ModelId), Cut: models.cut, Row: routeRow(t, *r, models.names),
+		Form: refused, Models: keepChosen(models.options, r.ModelId), Cut: models.cut, Row: routeRow(t, *r, models.names), Rules: ruleRows(r.ParameterRules),
 		Delete: v.newForm("", url.Values{"version": version(r.Version)}), DeleteURL: t.URL("routes", id, "delete"),
 	}
 	if m.Form.Action == "" {
 		m.Form = v.newForm(t.URL("routes", id), url.Values{"name": {r.Name}, "model_id": {r.ModelId}, "on_loss": {string(r.OnLoss)}, "version": version(r.Version)})
+		withRules(m.Form.Values, r.ParameterRules)
 	}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.RoutePage(p, m) })
 }
 
 func (s *Server) routeUpdate(v *visit) error {
 	to := v.page.Tenant.URL("routes", v.c.Param("id"))
-	r, err := control.OK(v.api.UpdateRouteWithResponse(v.ctx, v.slug, v.c.Param("id"),
-		&apiclient.UpdateRouteParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()},
-		apiclient.RoutePatch{Name: ptr(v.field("name")), ModelId: ptr(v.field("model_id")), OnLoss: v.onLoss()}))
+	r, err := v.updateRoute()
 	if err != nil {
 		return v.again(v.sentForm(to), clashAt(err, "name"), v.routePage)
 	}
 	return v.done(to, "Saved.", r.ChangeId)
+}
+
+func (v *visit) updateRoute() (*apiclient.Route, error) {
+	rules, err := v.rules()
+	if err != nil {
+		return nil, err
+	}
+	return control.OK(v.api.UpdateRouteWithResponse(v.ctx, v.slug, v.c.Param("id"),
+		&apiclient.UpdateRouteParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()},
+		apiclient.RoutePatch{Name: ptr(v.field("name")), ModelId: ptr(v.field("model_id")), OnLoss: v.onLoss(), ParameterRules: rules}))
 }
 
 func (s *Server) routeDelete(v *visit) error {

@@ -37,11 +37,20 @@ func projectRow(t *view.Tenant, p apiclient.Project) view.ProjectRow {
 
 func (s *Server) projectCreate(v *visit) error {
 	to := v.page.Tenant.URL("projects")
-	p, err := control.Created(v.api.CreateProjectWithResponse(v.ctx, v.slug, &apiclient.CreateProjectParams{IdempotencyKey: v.idempotencyKey()}, apiclient.ProjectCreate{Name: v.field("name")}))
+	p, err := v.createProject()
 	if err != nil {
 		return v.again(v.sentForm(to), clashAt(err, "name"), v.projectsPage)
 	}
-	return v.done(to, "“"+p.Name+"” is made.", nil)
+	return v.done(to, "“"+p.Name+"” is made.", p.ChangeId)
+}
+
+func (v *visit) createProject() (*apiclient.Project, error) {
+	rules, err := v.rules()
+	if err != nil {
+		return nil, err
+	}
+	return control.Created(v.api.CreateProjectWithResponse(v.ctx, v.slug, &apiclient.CreateProjectParams{IdempotencyKey: v.idempotencyKey()},
+		apiclient.ProjectCreate{Name: v.field("name"), ParameterRules: rules}))
 }
 
 func (s *Server) project(v *visit) error { return v.projectPage(http.StatusOK, view.Form{}) }
@@ -53,30 +62,39 @@ func (v *visit) projectPage(status int, refused view.Form) error {
 		return err
 	}
 	v.at("projects", p.Name, view.Crumb{Name: "Projects", URL: t.URL("projects")})
-	m := view.Project{Row: projectRow(t, *p), Form: refused, DeleteURL: t.URL("projects", id, "delete"), Delete: v.newForm("", url.Values{"version": version(p.Version)})}
+	m := view.Project{Row: projectRow(t, *p), Rules: ruleRows(p.ParameterRules), Form: refused, DeleteURL: t.URL("projects", id, "delete"), Delete: v.newForm("", url.Values{"version": version(p.Version)})}
 	if m.Form.Action == "" {
-		m.Form = v.newForm(t.URL("projects", id), url.Values{"name": {p.Name}, "version": version(p.Version)})
+		m.Form = v.newForm(t.URL("projects", id), withRules(url.Values{"name": {p.Name}, "version": version(p.Version)}, p.ParameterRules))
 	}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.ProjectPage(p, m) })
 }
 
 func (s *Server) projectUpdate(v *visit) error {
 	to := v.page.Tenant.URL("projects", v.c.Param("id"))
-	_, err := control.OK(v.api.UpdateProjectWithResponse(v.ctx, v.slug, v.c.Param("id"),
-		&apiclient.UpdateProjectParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()}, apiclient.ProjectPatch{Name: ptr(v.field("name"))}))
+	p, err := v.updateProject()
 	if err != nil {
 		return v.again(v.sentForm(to), clashAt(err, "name"), v.projectPage)
 	}
-	return v.done(to, "Saved.", nil)
+	return v.done(to, "Saved.", p.ChangeId)
+}
+
+func (v *visit) updateProject() (*apiclient.Project, error) {
+	rules, err := v.rules()
+	if err != nil {
+		return nil, err
+	}
+	return control.OK(v.api.UpdateProjectWithResponse(v.ctx, v.slug, v.c.Param("id"),
+		&apiclient.UpdateProjectParams{IdempotencyKey: v.idempotencyKey(), IfMatch: v.ifMatch()},
+		apiclient.ProjectPatch{Name: ptr(v.field("name")), ParameterRules: rules}))
 }
 
 func (s *Server) projectDelete(v *visit) error {
 	t := v.page.Tenant
-	_, err := control.OK(v.api.DeleteProjectWithResponse(v.ctx, v.slug, v.c.Param("id"), &apiclient.DeleteProjectParams{IfMatch: v.ifMatch()}))
+	d, err := control.OK(v.api.DeleteProjectWithResponse(v.ctx, v.slug, v.c.Param("id"), &apiclient.DeleteProjectParams{IfMatch: v.ifMatch()}))
 	if err != nil {
 		return v.orTell(t.URL("projects", v.c.Param("id")), err)
 	}
-	return v.done(t.URL("projects"), "The project is deleted.", nil)
+	return v.done(t.URL("projects"), "The project is deleted.", d.ChangeId)
 }
 
 func (s *Server) members(v *visit) error {
