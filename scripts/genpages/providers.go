@@ -77,6 +77,9 @@ func renderProvider(k *providerkind.Kind) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\nName in credentials: `%s`. Speaks %s.\n\n", k.Label, k.Name, dialectTexts[k.Dialect])
 	b.WriteString(alsoText(k) + familiesText(k) + addressText(k) + versionText(k) + authText(k.Auth))
+	if k.Counts {
+		b.WriteString("Calls that count the tokens of a prompt are answered by the provider's own count.\n\n")
+	}
 	if k.Local {
 		b.WriteString("It runs on your own machines: the operator must allow its network with `TOLLGATE_ALLOWED_NETWORKS`, since private addresses are closed to tenants.\n\n")
 	}
