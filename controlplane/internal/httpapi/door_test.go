@@ -31,7 +31,7 @@ func TestBadInputIsAnsweredWithWhatToDo(t *testing.T) {
 		"array":            {"validation_failed", "POST", projects, `[]`, nil, `"location":"body"`},
 		"null":             {"validation_failed", "POST", projects, `{"name":null}`, nil, `"location":"body.name"`},
 		"missing field":    {"validation_failed", "POST", projects, `{}`, nil, `"message":"is missing"`},
-		"unknown field":    {"validation_failed", "POST", projects, `{"name":"x","nmae":"y"}`, nil, "Known here: name."},
+		"unknown field":    {"validation_failed", "POST", projects, `{"name":"x","nmae":"y"}`, nil, "Known here: name, parameter_rules."},
 		"wrong case":       {"validation_failed", "POST", projects, `{"name":"x","Name":"y"}`, nil, `"location":"body.Name"`},
 		"wrong type":       {"validation_failed", "POST", projects, `{"name":[]}`, nil, "must be text"},
 		"too long":         {"validation_failed", "POST", projects, m{"name": strings.Repeat("x", 101)}, nil, "longer than 100 characters"},
