@@ -76,6 +76,27 @@ func TestServiceAccountsNeedARegionAndNoAddress(t *testing.T) {
 	}
 }
 
+// TestBedrockNeedsARegionAndKeys: address, dialect and signing come from the
+// name; an API key in place of access keys is told.
+func TestBedrockNeedsARegionAndKeys(t *testing.T) {
+	s := newStage(t)
+	acc := s.signUp("Acme")
+	path := acc.path("/credentials")
+	body := m{"name": "AWS", "provider": "aws-bedrock", "region": "eu-west-1", "secret": "AKIAEXAMPLE00WXYZ:secret/access+key"}
+	made := s.want(201, "POST", path, acc.owner, body)
+	if made.str("base_url") != "https://bedrock-runtime.eu-west-1.amazonaws.com" || made.str("dialect") != "bedrock-converse" || made.str("auth_style") != "aws" {
+		t.Errorf("made: %s", made.raw)
+	}
+	if moved := s.want(200, "PATCH", path+"/"+made.str("id"), acc.owner, m{"region": "us-west-2"}); moved.str("base_url") != "https://bedrock-runtime.us-west-2.amazonaws.com" {
+		t.Errorf("moved: %s", moved.raw)
+	}
+	s.refused("validation_failed", "POST", path, acc.owner, m{"name": "b", "provider": "aws-bedrock", "secret": body["secret"]})
+	key := s.want(201, "POST", path, acc.owner, m{"name": "key", "provider": "aws-bedrock", "region": "eu-west-1", "auth_style": "bearer", "secret": "ABSKQmVkcm9ja0FQSUtleQ=="})
+	if key.str("auth_style") != "bearer" || key.str("base_url") != "https://bedrock-runtime.eu-west-1.amazonaws.com" {
+		t.Errorf("key: %s", key.raw)
+	}
+}
+
 func TestAccessKeysAreBroughtIntoOneForm(t *testing.T) {
 	s := newStage(t)
 	acc := s.signUp("Acme")
