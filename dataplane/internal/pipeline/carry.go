@@ -30,6 +30,8 @@ const (
 	Files   Operation = "files"
 	Batches Operation = "batches"
 	Proxy   Operation = "proxy"
+	// Stored is an answer of Responses that its provider keeps.
+	Stored Operation = "responses"
 )
 
 // Pass is what a carried call asks for beside its body.
