@@ -22,8 +22,6 @@ var requestReasons = []reason{
 		why: "as good: same dialect, so what is not known passes; the provider judges it"},
 	{snap: "messages/reasoning vertex", at: "output_format", theirs: "-", ours: `"markdown"`,
 		why: "as good: same dialect, so what is not known passes; the provider judges it"},
-	{snap: "count-tokens/* vertex", at: "model", theirs: `"anthropic/claude-sonnet-4-5"`, ours: "-",
-		why: "as good: this is a chat's body, which has the model in its path; counts are written by the step that asks for them"},
 
 	// To Gemini.
 	{snap: "completions/* vertex-gemini", at: "tools[0].functionDeclarations[0].parameters", theirs: "{*}", ours: "-",

@@ -328,7 +328,11 @@ func TestRequestsAreAsExpected(t *testing.T) {
 			continue
 		}
 		if s.target == "vertex" {
-			got = anthropic.AppendHosted(nil, got, hostedVersion)
+			counted := ""
+			if strings.HasPrefix(s.name, "count-tokens/") {
+				counted = model
+			}
+			got = anthropic.AppendHosted(nil, got, hostedVersion, counted)
 		}
 		v.judge(t, s.name, string(from)+" to "+s.target, compare(alike(unadorned(expected)), alike(decode(t, got))))
 	}

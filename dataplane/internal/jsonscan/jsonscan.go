@@ -65,13 +65,16 @@ func (s *Scanner) Str() (p Span, escaped, ok bool) {
 	b, i := s.b, s.i+1
 	start := s.i
 	for {
-		for i+8 <= len(b) {
+		for plain := 0; i+8 <= len(b); plain++ {
+			if plain == 4 {
+				// Where there was nothing for a while there may be nothing for long.
+				i = ordinary(b, i)
+				if i+8 > len(b) {
+					break
+				}
+			}
 			x := binary.LittleEndian.Uint64(b[i:])
-			q, e := x^quotes, x^slashes
-			// A high bit is set for a quote, a backslash or a control character.
-			// Borrows can set false ones, but only above a true one.
-			m := ((q - ones) &^ q) | ((e - ones) &^ e) | ((x - blanks) &^ x)
-			if m &= highs; m != 0 {
+			if m := special(x) & highs; m != 0 {
 				i += bits.TrailingZeros64(m) >> 3
 				break
 			}
@@ -100,6 +103,26 @@ func (s *Scanner) Str() (p Span, escaped, ok bool) {
 			i++
 		}
 	}
+}
+
+// special sets the high bit of a byte that is a quote, a backslash or a control
+// character. Borrows can set false ones, but only above a true one.
+func special(x uint64) uint64 {
+	q, e := x^quotes, x^slashes
+	return ((q - ones) &^ q) | ((e - ones) &^ e) | ((x - blanks) &^ x)
+}
+
+// ordinary passes over blocks of text without special characters.
+func ordinary(b []byte, i int) int {
+	for i+32 <= len(b) {
+		w := b[i : i+32 : i+32]
+		if (special(binary.LittleEndian.Uint64(w))|special(binary.LittleEndian.Uint64(w[8:]))|
+			special(binary.LittleEndian.Uint64(w[16:]))|special(binary.LittleEndian.Uint64(w[24:])))&highs != 0 {
+			break
+		}
+		i += 32
+	}
+	return i
 }
 
 // escapeLen is the length of the escape that b starts with, 0 when it is none.

@@ -41,6 +41,8 @@ func (f *Fold) Add(ev *Event) error {
 			c.URL, c.Title, c.Quote, c.Raw = keep(c.URL), keep(c.Title), keep(c.Quote), keep(c.Raw)
 			p.Citations = append(p.Citations, c)
 		}
+	case EndEvent:
+		f.arguments(ev)
 	case FinishEvent:
 		c := f.choice(ev.Choice)
 		c.Stop, c.StopText, c.StopRaw = ev.Stop, keep(ev.StopText), keep(ev.StopRaw)
@@ -109,10 +111,10 @@ func (f *Fold) begin(ev *Event) {
 func (f *Fold) delta(ev *Event) {
 	p := f.part(ev)
 	if ev.Part.Media.Data != nil {
-		p.Media.Data = Join(p.Media.Data, ev.Part.Media.Data)
+		p.Media.Data = extend(p.Media.Data, ev.Part.Media.Data)
 	}
 	if p.Kind != ToolCallPart {
-		p.Text = Join(p.Text, ev.Text)
+		p.Text = extend(p.Text, ev.Text)
 		return
 	}
 	if f.args == nil {
@@ -124,10 +126,25 @@ func (f *Fold) delta(ev *Event) {
 		t = new(Text)
 		f.args[at] = t
 	}
-	*t = Join(*t, ev.Text)
+	*t = extend(*t, ev.Text)
 	if p.Custom {
 		p.Args = Raw(*t)
-	} else {
+	}
+}
+
+// arguments gives a call its arguments, of which the last piece is there.
+func (f *Fold) arguments(ev *Event) {
+	t := f.args[[2]int{ev.Choice, ev.Index}]
+	if p := f.part(ev); t != nil && !p.Custom {
 		p.Args = Raw(t.String())
 	}
+}
+
+// extend puts more at the end of a text of its own. Unlike Join it copies only
+// what is new.
+func extend(t, more Text) Text {
+	if len(t) == 0 {
+		return Join(nil, more)
+	}
+	return append(more.Append(t[:len(t)-1]), '"')
 }

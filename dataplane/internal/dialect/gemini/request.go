@@ -403,6 +403,11 @@ func (r *reader) thinking(t *canon.Reasoning) {
 			r.keep(o.key)
 		}
 	}
+	if t.Show == canon.Yes && t.Mode == canon.ReasoningUnset && t.Effort == "" && t.Budget == 0 {
+		// Who wants to see thoughts wants some: Gemini's models have them
+		// unasked, others must be told.
+		t.Mode = canon.ReasoningOn
+	}
 }
 
 func (r *reader) budget(t *canon.Reasoning, n canon.Raw) {
