@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tollgate/tollgate/scripts/internal/proc"
@@ -20,17 +22,50 @@ type benchCase struct {
 	body      int
 	directive string
 	stream    bool
-	// mark is the most that the ratio to nginx may be.
-	mark float64
+	// mark is the most that the ratio may be: to nginx, or to the case that
+	// beside names, which is not translated.
+	mark   float64
+	route  string
+	beside string
 }
 
 // The answers' sizes leave room for JSON around the text.
 func benchCases() []benchCase {
 	return []benchCase{
-		{"1 KB / 1 KB", 1_000, "size=600", false, 2.2},
-		{"30 KB / 10 KB", 30_000, "size=9800", false, 1.6},
-		{"stream of 100 events", 1_000, "events=100,size=800", true, 1.8},
+		{name: "1 KB / 1 KB", body: 1_000, directive: "size=600", mark: 2.2},
+		{name: largeCase, body: 30_000, directive: "size=9800", mark: 1.6},
+		{name: streamCase, body: 1_000, directive: "events=100,size=800", stream: true, mark: 1.8},
+		{name: "30 KB, Anthropic", body: 30_000, directive: "size=9800", mark: translatedMark, route: "anthropic", beside: largeCase},
+		{name: "30 KB, Gemini", body: 30_000, directive: "size=9800", mark: translatedMark, route: "gemini", beside: largeCase},
+		{name: "stream, Anthropic", body: 1_000, directive: "events=100,size=800", stream: true, mark: translatedMark, route: "anthropic", beside: streamCase},
+		{name: "stream, Gemini", body: 1_000, directive: "events=100,size=800", stream: true, mark: translatedMark, route: "gemini", beside: streamCase},
 	}
+}
+
+// Names of the cases that translations are measured beside, and how much more
+// than those they may cost.
+const (
+	largeCase      = "30 KB / 10 KB"
+	streamCase     = "stream of 100 events"
+	translatedMark = 1.5
+)
+
+// chosen are the cases of a run, and the one to profile.
+func (s *settings) chosen() (cases []benchCase, profiled benchCase) {
+	all := benchCases()
+	if s.cases == "" {
+		return all, all[0]
+	}
+	at := slices.IndexFunc(all, func(c benchCase) bool { return c.name == s.cases })
+	if at < 0 {
+		return nil, benchCase{}
+	}
+	for _, c := range all {
+		if c.name == all[at].beside || c.name == all[at].name {
+			cases = append(cases, c)
+		}
+	}
+	return cases, all[at]
 }
 
 type gateway struct {
@@ -53,9 +88,11 @@ type sample struct {
 type CaseReport struct {
 	Name     string                   `json:"name"`
 	Gateways map[string]GatewayReport `json:"gateways"`
-	// Ratio of Tollgate's processor time to nginx's, and what it may be.
-	Ratio float64 `json:"ratio"`
-	Mark  float64 `json:"mark"`
+	// Ratio of Tollgate's processor time to nginx's, or to what it takes itself
+	// for the case Beside, and what it may be.
+	Ratio  float64 `json:"ratio"`
+	Mark   float64 `json:"mark"`
+	Beside string  `json:"beside,omitempty"`
 }
 
 // GatewayReport has one gateway's medians.
@@ -83,13 +120,18 @@ type bencher struct {
 // a machine that slows down slows all of them.
 func (b *bencher) measure(ctx context.Context, progress io.Writer) ([]CaseReport, error) {
 	type cell struct{ c, g int }
-	cases := benchCases()
+	cases, _ := b.s.chosen()
+	if cases == nil {
+		return nil, fmt.Errorf("there is no case %q", b.s.cases)
+	}
 	samples := map[cell][]sample{}
 	for round := range b.s.rounds {
 		var cells []cell
 		for c := range cases {
 			for g := range b.gateways {
-				cells = append(cells, cell{c, g})
+				if cases[c].beside == "" || b.gateways[g].name == "tollgate" {
+					cells = append(cells, cell{c, g})
+				}
 			}
 		}
 		rand.Shuffle(len(cells), func(i, j int) { cells[i], cells[j] = cells[j], cells[i] })
@@ -105,14 +147,27 @@ func (b *bencher) measure(ctx context.Context, progress io.Writer) ([]CaseReport
 	}
 	var out []CaseReport
 	for c, bc := range cases {
-		r := CaseReport{Name: bc.name, Mark: bc.mark, Gateways: map[string]GatewayReport{}}
+		r := CaseReport{Name: bc.name, Mark: bc.mark, Beside: bc.beside, Gateways: map[string]GatewayReport{}}
 		for g, gw := range b.gateways {
-			r.Gateways[gw.name] = medians(samples[cell{c, g}])
+			if s := samples[cell{c, g}]; s != nil {
+				r.Gateways[gw.name] = medians(s)
+			}
 		}
-		r.Ratio = r.Gateways["tollgate"].CPUPerRequestUS / r.Gateways["nginx"].CPUPerRequestUS
+		r.Ratio = r.Gateways["tollgate"].CPUPerRequestUS / r.base(out).CPUPerRequestUS
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// base is what a case is measured against: nginx, or Tollgate in the case
+// beside it, which comes before it.
+func (r *CaseReport) base(before []CaseReport) GatewayReport {
+	for _, other := range before {
+		if r.Beside != "" && other.Name == r.Beside {
+			return other.Gateways["tollgate"]
+		}
+	}
+	return r.Gateways["nginx"]
 }
 
 // load sends one case for a while.
@@ -123,7 +178,7 @@ func (b *bencher) load(ctx context.Context, c benchCase, g gateway, d time.Durat
 		target = g.stream
 	}
 	r, err := loadgen.Run(ctx, loadgen.Options{Targets: []string{target}, Key: b.key, Conns: b.s.conns, Duration: d, Seed: b.seed,
-		Requests: []loadgen.Request{{Name: c.name, Stream: c.stream, Body: loadgen.ChatBody(stand.Route, c.directive, c.stream, c.body)}}})
+		Requests: []loadgen.Request{{Name: c.name, Stream: c.stream, Body: loadgen.ChatBody(cmp.Or(c.route, stand.Route), c.directive, c.stream, c.body)}}})
 	if err != nil {
 		return nil, err
 	}
@@ -178,19 +233,38 @@ func printCases(w io.Writer, cases []CaseReport) {
 	}
 	fmt.Fprintf(w, "\n%-22s %12s %12s %12s %8s %8s\n", "µs of CPU per request", "provider", "nginx", "tollgate", "ratio", "mark")
 	for _, c := range cases {
+		base, beside := c.base(cases), ""
 		verdict := "ok"
+		if c.Beside != "" {
+			beside = ", ratio to " + c.Beside
+		}
 		switch {
-		case c.Gateways["tollgate"].Busy < saturated || c.Gateways["nginx"].Busy < saturated:
+		case c.Gateways["tollgate"].Busy < saturated || base.Busy < saturated:
 			verdict = "NOT SATURATED: something else had the machine; the ratio says nothing"
 		case c.Ratio > c.Mark:
 			verdict = "ABOVE"
 		}
-		fmt.Fprintf(w, "%-22s %12.1f %12.1f %12.1f %7.2fx ≤%4.1fx %s\n", c.Name, c.Gateways["provider"].CPUPerRequestUS,
-			c.Gateways["nginx"].CPUPerRequestUS, c.Gateways["tollgate"].CPUPerRequestUS, c.Ratio, c.Mark, verdict)
+		fmt.Fprintf(w, "%-22s %12s %12s %12s %7.2fx ≤%4.1fx %s%s\n", c.Name, c.took("provider"), c.took("nginx"), c.took("tollgate"),
+			c.Ratio, c.Mark, verdict, beside)
 	}
 	for _, c := range cases {
-		t, n := c.Gateways["tollgate"], c.Gateways["nginx"]
-		fmt.Fprintf(w, "%-22s tollgate %.0f/s busy %.0f %% p50 %d µs p99 %d µs %.0f MiB; nginx %.0f/s busy %.0f %% p50 %d µs p99 %d µs %.0f MiB\n",
-			c.Name, t.RPS, 100*t.Busy, t.P50US, t.P99US, t.RSSMiB, n.RPS, 100*n.Busy, n.P50US, n.P99US, n.RSSMiB)
+		fmt.Fprintf(w, "%-22s %s", c.Name, c.pace("tollgate"))
+		if c.Beside == "" {
+			fmt.Fprintf(w, "; %s", c.pace("nginx"))
+		}
+		fmt.Fprintln(w)
 	}
+}
+
+// took is a gateway's time per request, empty where it was not measured.
+func (c *CaseReport) took(gateway string) string {
+	if g, ok := c.Gateways[gateway]; ok {
+		return strconv.FormatFloat(g.CPUPerRequestUS, 'f', 1, 64)
+	}
+	return ""
+}
+
+func (c *CaseReport) pace(gateway string) string {
+	g := c.Gateways[gateway]
+	return fmt.Sprintf("%s %.0f/s busy %.0f %% p50 %d µs p99 %d µs %.0f MiB", gateway, g.RPS, 100*g.Busy, g.P50US, g.P99US, g.RSSMiB)
 }

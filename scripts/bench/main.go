@@ -31,6 +31,7 @@ type settings struct {
 	duration time.Duration
 	conns    int
 	only     string
+	cases    string
 	root     string // of the checkout
 	dir      string
 	profile  time.Duration
@@ -93,6 +94,7 @@ func run() (err error) {
 	flag.DurationVar(&s.duration, "duration", 4*time.Second, "time of one measurement")
 	flag.IntVar(&s.conns, "conns", 32, "connections")
 	flag.StringVar(&s.only, "only", "requests,ingest,scale", "parts to run")
+	flag.StringVar(&s.cases, "case", "", "the one case to measure, beside what it is held against, and to profile; empty for all, with a profile of the first")
 	flag.StringVar(&s.root, "root", ".", "root of the checkout")
 	flag.DurationVar(&s.profile, "profile", 5*time.Second, "time of the processor profile; 0 for none")
 	flag.StringVar(&s.keep, "profile-out", "", "file for the raw profile, for go tool pprof")
@@ -146,6 +148,9 @@ func requests(ctx context.Context, s settings, r *Report) error {
 	defer product.Stop()
 	tenant, err := product.NewTenant(ctx, "bench")
 	if err != nil {
+		return err
+	}
+	if err := addRoutes(ctx, product, tenant, provider.addr); err != nil {
 		return err
 	}
 	nginx, err := startNginx(ctx, s, provider.addr)

@@ -25,9 +25,10 @@ type ProfileShare struct {
 	Top []string `json:"top"`
 }
 
-// profile takes a processor profile of the data plane under the first case.
+// profile takes a processor profile of the data plane under one case.
 func (b *bencher) profile(ctx context.Context, p *stand.Plane) ([]ProfileShare, error) {
-	c, g := benchCases()[0], b.gateways[len(b.gateways)-1]
+	_, c := b.s.chosen()
+	g := b.gateways[len(b.gateways)-1]
 	loaded := make(chan error, 1)
 	go func() {
 		_, err := b.load(ctx, c, g, b.s.profile+time.Second)

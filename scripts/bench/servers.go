@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tollgate/tollgate/proto/providerkind"
 	"github.com/tollgate/tollgate/scripts/internal/proc"
 	"github.com/tollgate/tollgate/scripts/internal/stand"
 )
@@ -32,7 +33,7 @@ func startProvider(ctx context.Context, s settings) (*provider, error) {
 		return nil, err
 	}
 	p := &provider{addr: addr, url: "http://" + addr + "/v1"}
-	p.process = proc.New(proc.Spec{Name: "provider", Path: bin, Args: []string{"-addr", addr, "-nolog"}, LogDir: s.dir,
+	p.process = proc.New(proc.Spec{Name: "provider", Path: bin, Args: []string{"-addr", addr, "-nolog", "-hasty"}, LogDir: s.dir,
 		Env: proc.Clean(map[string]string{"GOMAXPROCS": "1"}), CPU: restCPU, Ready: answers("http://" + addr + "/v1/models")})
 	return p, p.process.Start(ctx)
 }
@@ -123,4 +124,31 @@ func answers(url string) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// addRoutes lets the tenant call the provider in the dialects that its
+// requests are translated to.
+func addRoutes(ctx context.Context, s *stand.Stand, t *stand.Tenant, provider string) error {
+	var change int64
+	for _, r := range []struct{ route, dialect, base string }{
+		{"anthropic", providerkind.Anthropic, "/v1"}, {"gemini", providerkind.Gemini, "/v1beta"},
+	} {
+		var credential struct{ ID string }
+		if err := t.API.Do(ctx, "POST", t.Path("/credentials"), map[string]any{
+			"name": r.route, "provider": providerkind.Custom, "dialect": r.dialect, "base_url": "http://" + provider + r.base, "secret": stand.ProviderSecret,
+		}, &credential); err != nil {
+			return fmt.Errorf("credential for %s: %w", r.route, err)
+		}
+		var model struct {
+			ChangeID int64 `json:"change_id"`
+		}
+		if err := t.API.Do(ctx, "POST", t.Path("/models"), map[string]any{
+			"credential_id": credential.ID, "provider_model": "fake-model", "route_name": r.route,
+			"price": map[string]any{"input": "0.15", "output": "0.6"},
+		}, &model); err != nil {
+			return fmt.Errorf("route %s: %w", r.route, err)
+		}
+		change = model.ChangeID
+	}
+	return s.AwaitLive(ctx, t, change)
 }

@@ -1,6 +1,7 @@
 package fakeprovider
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,11 @@ func (c *conn) converse(q request, head dialogue.Head) bool {
 	if !q.authorized {
 		return refuse(dialogue.Refuse(head.Dialect, 401, "wrong key"))
 	}
+	if c.s.opts.Hasty {
+		if known := c.known(q, head); known != nil {
+			return c.answer(q, known)
+		}
+	}
 	said, refusal := dialogue.Read(head, q.body)
 	if refusal != nil {
 		p.model, p.stream = head.Model, head.Stream
@@ -62,7 +68,32 @@ func (c *conn) converse(q request, head dialogue.Head) bool {
 	default:
 		p.answer = p.frame(said.Answer(settings))
 	}
+	if c.s.opts.Hasty {
+		c.s.learn(c.key, p)
+	}
 	return c.answer(q, p)
+}
+
+// known finds the answer to another conversation of the same model and
+// directive. What it leaves in c.key identifies it.
+func (c *conn) known(q request, head dialogue.Head) *prepared {
+	c.key = fmt.Appendf(c.key[:0], "%d %t %s ", head.Dialect, head.Stream || flag(q.body, `"stream"`), head.Model)
+	c.key = append(append(c.key, textField(q.body, `"model"`)...), 0)
+	c.key = append(c.key, findDirective(q.body)...)
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if p := c.s.answers[string(c.key)]; p != nil && p.base == c.s.fallback.Load() {
+		return p
+	}
+	return nil
+}
+
+func (s *Server) learn(key []byte, p *prepared) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.answers) < maxAnswers {
+		s.answers[string(key)] = p
+	}
 }
 
 // operate answers what is not chat; ok is false when the path is unknown.

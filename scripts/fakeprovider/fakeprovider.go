@@ -46,6 +46,9 @@ type Options struct {
 	Converse bool
 	// NoLog keeps counts only: for benchmarks.
 	NoLog bool
+	// Hasty reads the first of the conversations that have the same model and
+	// directive and gives the others its answer: for benchmarks.
+	Hasty bool
 	// KeepBodies keeps request bodies in the log.
 	KeepBodies bool
 	// LogFile also appends each record to a file.

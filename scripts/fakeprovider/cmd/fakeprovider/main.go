@@ -25,6 +25,7 @@ func run() error {
 	flag.StringVar(&o.Default, "default", "", "directive for requests that have none, for example size=1000,events=100")
 	flag.StringVar(&o.LogFile, "log", "", "file to append a JSON line to for each request")
 	flag.BoolVar(&o.NoLog, "nolog", false, "keep counts only")
+	flag.BoolVar(&o.Hasty, "hasty", false, "do not read conversations whose directive was answered before")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
