@@ -52,11 +52,12 @@ func TestEveryPage(t *testing.T) {
 // furnish gives a tenant something of everything, so that no page is empty.
 func furnish(t *testing.T, a *account) {
 	var credential, model struct{ ID string }
+	rules := []map[string]any{{"parameter": "max_tokens", "action": "clamp", "maximum": 4096}, {"parameter": "tools", "action": "forbid", "names": []string{"shell"}}}
 	must(t, a.api.Do(t.Context(), "POST", a.path("/credentials"), map[string]any{"name": "Main", "provider": "openai", "secret": "sk-0123456789abcdef"}, &credential))
 	must(t, a.api.Do(t.Context(), "POST", a.path("/models"), map[string]any{"credential_id": credential.ID, "provider_model": "gpt-4o-mini", "route_name": "mini"}, &model))
-	must(t, a.api.Do(t.Context(), "POST", a.path("/projects"), map[string]any{"name": "Second"}, nil))
+	must(t, a.api.Do(t.Context(), "POST", a.path("/projects"), map[string]any{"name": "Second", "parameter_rules": rules}, nil))
 	must(t, a.api.Do(t.Context(), "POST", a.path("/management-keys"), map[string]any{"name": "CI", "role": "developer"}, nil))
-	must(t, a.api.Do(t.Context(), "POST", a.path("/api-keys"), map[string]any{"name": "Other", "allowed_routes": []string{"demo"}}, nil))
+	must(t, a.api.Do(t.Context(), "POST", a.path("/api-keys"), map[string]any{"name": "Other", "allowed_routes": []string{"demo"}, "parameter_rules": rules}, nil))
 	for _, model := range []string{"demo", "demo", "demo:status=500", "no-such-model"} {
 		resp, err := stand.Post(t.Context(), up.gateway+"/v1/chat/completions", a.key, fmt.Appendf(nil, `{"model":%q,"messages":[{"role":"user","content":"hi"}]}`, model))
 		must(t, err)

@@ -75,6 +75,8 @@ func (w *world) envelope(tenant string, m proto.Message) *configv1.Envelope {
 		env.Kind = configv1.Kind_KIND_ROUTE
 	case *configv1.CatalogModel:
 		env.Kind = configv1.Kind_KIND_CATALOG_MODEL
+	case *configv1.Project:
+		env.Kind = configv1.Kind_KIND_PROJECT
 	}
 	return env
 }
