@@ -22,8 +22,9 @@ func (Format) AppendAnswer(b []byte, a *canon.Answer) []byte {
 	}
 	b = append(b, `]}},"stopReason":`...)
 	b = append(b, reasonOf(first.Stop, first.StopRaw, a.From)...)
-	b = append(b, `,"usage":`...)
-	b = appendUsage(b, &a.Usage)
+	if a.Usage.Reported {
+		b = appendUsage(append(b, `,"usage":`...), &a.Usage)
+	}
 	if a.From == canon.Bedrock {
 		for _, f := range a.Extra {
 			b = append(append(canon.AppendQuoted(append(b, ','), f.Name), ':'), f.Value...)

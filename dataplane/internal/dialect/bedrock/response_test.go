@@ -40,7 +40,9 @@ func essence(a *canon.Answer) string {
 				signature += p.Signature.String()
 			case canon.ToolCallPart:
 				var args bytes.Buffer
-				json.Compact(&args, p.Args)
+				if json.Compact(&args, p.Args); args.Len() == 0 && len(p.Args) == 0 {
+					args.WriteString("{}") // none are an empty object
+				}
 				fmt.Fprintf(&b, "call %s(%s)\n", p.Name.String(), args.String())
 			}
 		}
