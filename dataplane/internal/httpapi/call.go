@@ -57,6 +57,7 @@ func (s *Server) handle(op pipeline.Operation, d canon.Dialect) echo.HandlerFunc
 		c.fill(op, d, ec)
 		clean := c.serve()
 		broken := c.broken
+		c.linger()
 		c.release()
 		if clean {
 			*c = call{}
@@ -124,6 +125,8 @@ func (c *call) fillGemini(ec echo.Context) {
 	case "generateContent":
 	case "streamGenerateContent":
 		req.URL.Stream, req.URL.Array = true, query.Get("alt") != "sse"
+	case "embedContent", "batchEmbedContents":
+		req.Operation, req.URL.Batch = pipeline.Embeddings, method == "batchEmbedContents"
 	case "countTokens":
 		req.Operation = pipeline.CountTokens
 	default:

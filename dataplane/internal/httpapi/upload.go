@@ -92,6 +92,14 @@ func (u *upload) Stop() {
 	}
 }
 
+// linger lets a caller who still sends read the answer: net/http takes in a
+// little more of the body, and then waits, before it closes the connection.
+func (c *call) linger() {
+	if c.reading.Load() {
+		http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	}
+}
+
 // Pass sends the head of a carried answer.
 func (c *call) Pass(status int, fields []provider.Field, length int64) {
 	c.begun = true

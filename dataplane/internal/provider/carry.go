@@ -83,9 +83,12 @@ type sending struct {
 	// answered says that the head of the answer is here: the wait for it is
 	// over.
 	answered atomic.Bool
-	// err is what the source failed with, wrote what the connection did. Both
-	// are to be read after done.
+	// stopped says that what the source fails with now is our own doing.
+	stopped atomic.Bool
+	// err is what the source failed with, wrote what the connection did, whole
+	// says that all was sent. They are to be read after done.
 	err, wrote error
+	whole      bool
 }
 
 // sendRoom is what a piece of a body waits in to be written at once.
@@ -129,12 +132,14 @@ func (c *Client) stream(call *Call, resp *Response) error {
 
 func (s *sending) run(c *Client) {
 	defer close(s.done)
-	if s.err, s.wrote = s.send(c); s.err != nil {
+	err, wrote := s.send(c)
+	s.whole, s.wrote = err == nil && wrote == nil, wrote
+	if err != nil && !s.stopped.Load() {
 		// Whoever waits for the answer need not wait any longer.
+		s.err = err
 		s.conn.nc.SetDeadline(past)
-		return
 	}
-	if s.wrote == nil && !s.answered.Load() {
+	if s.whole && !s.answered.Load() {
 		s.call.Cancel.await(time.Now().Add(cmp.Or(s.call.FirstByte, DefaultFirstByteTimeout)))
 	}
 }
@@ -194,12 +199,13 @@ func (s *sending) stop(nc net.Conn) (whole bool) {
 	select {
 	case <-s.done:
 	default:
+		s.stopped.Store(true)
 		nc.SetDeadline(past)
 		s.call.Carry.Source.Stop()
 		<-s.done
 		return false
 	}
-	return s.err == nil && s.wrote == nil
+	return s.whole
 }
 
 // failed is what the source failed with, if it has.
