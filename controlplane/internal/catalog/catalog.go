@@ -96,7 +96,7 @@ func (e *Entry) Resource(now time.Time) (change.Resource, error) {
 // entry and its config resources; change ids are 0 when data planes need not
 // know.
 type Store interface {
-	CatalogEntries(ctx context.Context, provider, after string, limit int) ([]Entry, error)
+	CatalogEntries(ctx context.Context, only Filter, after string, limit int) ([]Entry, error)
 	CreateCatalogEntry(ctx context.Context, by change.Actor, e Entry, first *Price) (Entry, int64, error)
 	UpdateCatalogEntry(ctx context.Context, by change.Actor, catalogID string, patch EntryPatch) (Entry, int64, error)
 	// ImportCatalog locks the catalogue, asks what to write and writes it, all
@@ -113,6 +113,12 @@ type Store interface {
 	DeleteModel(ctx context.Context, tenantID string, by change.Actor, modelID string, match int64) (int64, error)
 	ModelPrices(ctx context.Context, tenantID, modelID string, after *PricePlace, limit int) ([]Price, error)
 	CreateModelPrice(ctx context.Context, tenantID string, by change.Actor, p Price) (Price, int64, error)
+}
+
+// Filter narrows a list of the catalogue; its zero value is all of it.
+type Filter struct {
+	Provider string
+	BuiltIn  bool
 }
 
 // PricePlace marks a place in a list of prices, newest first.

@@ -16,7 +16,7 @@ func (s *Server) ListCatalogModels(ctx context.Context, r apiserver.ListCatalogM
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Catalog.CatalogEntries(ctx, value(r.Params.Provider), after, limit+1)
+	rows, err := s.Catalog.CatalogEntries(ctx, catalog.Filter{Provider: value(r.Params.Provider), BuiltIn: value(r.Params.BuiltIn)}, after, limit+1)
 	if err != nil {
 		return nil, err
 	}

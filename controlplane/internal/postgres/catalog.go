@@ -23,12 +23,13 @@ func scanEntry(row pgx.CollectableRow) (e catalog.Entry, err error) {
 	return e, err
 }
 
-// CatalogEntries lists the catalogue by id, with prices; all providers when
-// provider is empty. The catalogue has no tenant.
-func (db *DB) CatalogEntries(ctx context.Context, provider, after string, limit int) (out []catalog.Entry, err error) {
+// CatalogEntries lists the catalogue by id, with prices; the
+// catalogue has no tenant.
+func (db *DB) CatalogEntries(ctx context.Context, only catalog.Filter, after string, limit int) (out []catalog.Entry, err error) {
 	err = db.InSystem(ctx, func(tx Tx) error {
 		out, err = all(ctx, tx, scanEntry, `SELECT `+catalogColumns+` FROM catalog_model
-			WHERE listed AND ($1 = '' OR provider = $1) AND catalog_id > $2 ORDER BY catalog_id LIMIT $3`, provider, after, limit)
+			WHERE listed AND ($1 = '' OR provider = $1) AND (NOT $2 OR built_in) AND catalog_id > $3 ORDER BY catalog_id LIMIT $4`,
+			only.Provider, only.BuiltIn, after, limit)
 		if err != nil {
 			return fmt.Errorf("list catalogue: %w", err)
 		}

@@ -16,6 +16,9 @@ func (s *Server) catalogAdmin(v *visit) error {
 	return v.catalogPage(http.StatusOK, v.newForm("/admin/catalog", nil))
 }
 
+// catalogListed is how many models the operator's page has at most.
+const catalogListed = 200
+
 func (v *visit) catalogPage(status int, f view.Form) error {
 	v.at("models", "Catalogue")
 	all, err := v.catalog(v.ctx)
@@ -32,8 +35,14 @@ func (v *visit) catalogPage(status int, f view.Form) error {
 		if m.Provider != "" && c.Provider != m.Provider {
 			continue
 		}
+		if m.Found++; len(m.Rows) == catalogListed {
+			continue
+		}
 		row := catalogRow(c)
 		row.PriceURL = "/admin/catalog/price?model=" + url.QueryEscape(c.Id)
+		if !c.BuiltIn {
+			row.Pin = ptr(v.newForm("/admin/catalog/pin", nil))
+		}
 		m.Rows = append(m.Rows, row)
 	}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.CatalogPage(p, m) })
@@ -49,7 +58,9 @@ func (s *Server) catalogCreate(v *visit) error {
 		}
 		body.ContextWindow = &n
 	}
-	if p := v.sentPrice(); p.Input != "" || p.Output != "" {
+	if p, priceErr := v.sentPrice(); priceErr != nil {
+		err = priceErr
+	} else if p.Input != "" || p.Output != "" {
 		body.Price = &p
 	}
 	var m *apiclient.CatalogModel
@@ -60,6 +71,21 @@ func (s *Server) catalogCreate(v *visit) error {
 		return v.again(v.sentForm("/admin/catalog"), clashAt(err, "provider_model"), v.catalogPage)
 	}
 	return v.done("/admin/catalog", "“"+m.Id+"” is in the catalogue.", nil)
+}
+
+// catalogPin keeps imports from changing a price, or lets them again.
+func (s *Server) catalogPin(v *visit) error {
+	pin := v.field("pinned") == "yes"
+	m, err := control.OK(v.api.UpdateCatalogModelWithResponse(v.ctx, &apiclient.UpdateCatalogModelParams{IdempotencyKey: v.idempotencyKey()},
+		apiclient.CatalogModelPatch{Id: v.field("id"), Pinned: &pin}))
+	if err != nil {
+		return v.orTell("/admin/catalog", err)
+	}
+	to := "/admin/catalog?provider=" + url.QueryEscape(m.Provider)
+	if pin {
+		return v.done(to, "Imports leave the price of “"+m.Name+"” alone.", nil)
+	}
+	return v.done(to, "Imports may set the price of “"+m.Name+"”.", nil)
 }
 
 func (s *Server) operatorPrice(v *visit) error {
@@ -83,10 +109,13 @@ func (v *visit) operatorPricePage(status int, f view.Form) error {
 }
 
 func (s *Server) operatorPriceCreate(v *visit) error {
-	_, err := control.Created(v.api.CreateOperatorPriceWithResponse(v.ctx, &apiclient.CreateOperatorPriceParams{IdempotencyKey: v.idempotencyKey()},
-		apiclient.OperatorPriceCreate{CatalogId: v.optional("catalog_id"), Side: apiclient.PriceSide(v.field("side")), Price: v.sentPrice()}))
+	price, err := v.sentPrice()
+	if err == nil {
+		_, err = control.Created(v.api.CreateOperatorPriceWithResponse(v.ctx, &apiclient.CreateOperatorPriceParams{IdempotencyKey: v.idempotencyKey()},
+			apiclient.OperatorPriceCreate{CatalogId: v.optional("catalog_id"), Side: apiclient.PriceSide(v.field("side")), Price: price}))
+	}
 	if err != nil {
-		return v.again(v.sentForm("/admin/catalog/price"), err, v.operatorPricePage)
+		return v.again(v.sentForm("/admin/catalog/price"), tiersOf(err), v.operatorPricePage)
 	}
 	return v.done("/admin/catalog", "The price of "+v.field("catalog_id")+" is set. Calls from now on use it.", nil)
 }

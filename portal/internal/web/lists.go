@@ -38,8 +38,13 @@ func (c *choices) add(id, name, label string) {
 
 // readAll follows a list to its end or to the bound.
 func readAll[T any](read func(cursor *string) (page []T, next *string, more bool, err error)) (list []T, cut bool, err error) {
+	return readPages(mostPages, read)
+}
+
+// readPages is readAll with another bound.
+func readPages[T any](most int, read func(cursor *string) (page []T, next *string, more bool, err error)) (list []T, cut bool, err error) {
 	var cursor *string
-	for range mostPages {
+	for range most {
 		page, next, more, err := read(cursor)
 		if err != nil {
 			return nil, false, err
@@ -151,7 +156,7 @@ func (v *visit) routeNames(ctx context.Context) (c choices, err error) {
 		return err
 	})
 	g.Go(func() (err error) {
-		all, err = v.catalog(ctx)
+		all, err = v.builtIn(ctx)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -168,10 +173,22 @@ func (v *visit) routeNames(ctx context.Context) (c choices, err error) {
 	return c, nil
 }
 
-// catalog reads the whole catalogue, bounded.
+// catalogPages bounds the catalogue: public lists have thousands of models.
+const catalogPages = 100
+
+// catalog reads the whole catalogue.
 func (v *visit) catalog(ctx context.Context) ([]apiclient.CatalogModel, error) {
-	all, _, err := readAll(func(cursor *string) ([]apiclient.CatalogModel, *string, bool, error) {
-		p, err := control.OK(v.api.ListCatalogModelsWithResponse(ctx, &apiclient.ListCatalogModelsParams{Limit: ptr(pageSize), Cursor: cursor}))
+	return v.catalogOf(ctx, nil)
+}
+
+// builtIn reads the models that every tenant has.
+func (v *visit) builtIn(ctx context.Context) ([]apiclient.CatalogModel, error) {
+	return v.catalogOf(ctx, ptr(true))
+}
+
+func (v *visit) catalogOf(ctx context.Context, builtIn *bool) ([]apiclient.CatalogModel, error) {
+	all, _, err := readPages(catalogPages, func(cursor *string) ([]apiclient.CatalogModel, *string, bool, error) {
+		p, err := control.OK(v.api.ListCatalogModelsWithResponse(ctx, &apiclient.ListCatalogModelsParams{Limit: ptr(pageSize), Cursor: cursor, BuiltIn: builtIn}))
 		if err != nil {
 			return nil, nil, false, err
 		}

@@ -13,34 +13,6 @@ import (
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 )
 
-func priceText(p *apiclient.Price) *view.PriceText {
-	if p == nil {
-		return nil
-	}
-	side := "Provider charges"
-	if p.Side == apiclient.Sell {
-		side = "Tenant pays"
-	}
-	t := view.PriceText{ID: p.Id, Side: side, Input: p.Input, Output: p.Output, Source: p.Source, Since: view.Instant{Time: p.EffectiveFrom}}
-	t.Origin = map[apiclient.PriceOrigin]string{
-		apiclient.PriceOriginCatalog: "Catalogue", apiclient.PriceOriginOperator: "Operator", apiclient.PriceOriginTenant: "Your organisation",
-	}[p.Origin]
-	var rest []string
-	for _, c := range []struct {
-		name  string
-		price *string
-	}{
-		{"cache read", p.CacheRead}, {"cache write", p.CacheWrite}, {"audio in", p.AudioInput},
-		{"audio out", p.AudioOutput}, {"image in", p.ImageInput}, {"per request", &p.PerRequest},
-	} {
-		if c.price != nil && *c.price != "" && strings.Trim(*c.price, "0.") != "" {
-			rest = append(rest, c.name+" $"+*c.price)
-		}
-	}
-	t.Rest = dash(strings.Join(rest, ", "))
-	return &t
-}
-
 func modelState(m apiclient.Model) view.Badge {
 	switch {
 	case m.Priced:
@@ -78,7 +50,7 @@ func (s *Server) models(v *visit) error {
 		return err
 	})
 	g.Go(func() (err error) {
-		all, err = v.catalog(ctx)
+		all, err = v.builtIn(ctx)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -94,17 +66,6 @@ func (s *Server) models(v *visit) error {
 		}
 	}
 	return v.render(func(p view.Page) templ.Component { return view.ModelsPage(p, m) })
-}
-
-func catalogRow(c apiclient.CatalogModel) view.CatalogRow {
-	row := view.CatalogRow{
-		ID: c.Id, Provider: c.Provider, Model: c.ProviderModel, Name: orText(c.Name, c.ProviderModel), BuiltIn: c.BuiltIn,
-		Cost: priceText(c.CostPrice), Sell: priceText(c.SellPrice), Context: "–",
-	}
-	if c.ContextWindow > 0 {
-		row.Context = view.Int(int64(c.ContextWindow))
-	}
-	return row
 }
 
 func (s *Server) modelNew(v *visit) error {
@@ -177,16 +138,6 @@ func catalogFilter(q url.Values, provider string, all []apiclient.CatalogModel) 
 	return f
 }
 
-// sentPrice is the price that was typed.
-func (v *visit) sentPrice() apiclient.PriceCreate {
-	return apiclient.PriceCreate{
-		Input: v.field("price.input"), Output: v.field("price.output"), PerRequest: v.optional("price.per_request"),
-		CacheRead: v.optional("price.cache_read"), CacheWrite: v.optional("price.cache_write"),
-		AudioInput: v.optional("price.audio_input"), AudioOutput: v.optional("price.audio_output"),
-		ImageInput: v.optional("price.image_input"), Source: v.optional("price.source"),
-	}
-}
-
 func (s *Server) modelCreate(v *visit) error {
 	t := v.page.Tenant
 	m, err := v.createModel()
@@ -198,7 +149,11 @@ func (s *Server) modelCreate(v *visit) error {
 
 func (v *visit) createModel() (*apiclient.Model, error) {
 	body := apiclient.ModelCreate{CredentialId: v.field("credential_id"), ProviderModel: v.field("provider_model"), RouteName: v.optional("route_name")}
-	pricing, price := v.field("pricing"), v.sentPrice()
+	pricing := v.field("pricing")
+	price, err := v.sentPrice()
+	if err != nil {
+		return nil, err
+	}
 	if pricing != "set" && price != (apiclient.PriceCreate{}) {
 		return nil, wrongField("pricing", "Prices are typed below, but not chosen. Choose “Set a price”, or clear them.")
 	}
@@ -269,23 +224,15 @@ func (s *Server) modelUpdate(v *visit) error {
 
 func (s *Server) modelPrice(v *visit) error {
 	t, id := v.page.Tenant, v.c.Param("id")
-	p, err := control.Created(v.api.CreateModelPriceWithResponse(v.ctx, v.slug, id, &apiclient.CreateModelPriceParams{IdempotencyKey: v.idempotencyKey()}, v.sentPrice()))
+	price, err := v.sentPrice()
+	var p *apiclient.Price
+	if err == nil {
+		p, err = control.Created(v.api.CreateModelPriceWithResponse(v.ctx, v.slug, id, &apiclient.CreateModelPriceParams{IdempotencyKey: v.idempotencyKey()}, price))
+	}
 	if err != nil {
 		return v.again(v.sentForm(t.URL("models", id, "prices")), underPrice(err), func(status int, f view.Form) error { return v.modelPage(status, f, view.Form{}) })
 	}
 	return v.done(t.URL("models", id), "The price is set. Calls from now on use it.", p.ChangeId)
-}
-
-// underPrice moves field errors of a price to where the form has them.
-func underPrice(err error) error {
-	if p, ok := problemOf(err); ok {
-		moved := map[string]control.FieldError{}
-		for name, e := range p.Fields {
-			moved["price."+strings.TrimPrefix(name, "price.")] = e
-		}
-		p.Fields = moved
-	}
-	return err
 }
 
 func (s *Server) modelDelete(v *visit) error {

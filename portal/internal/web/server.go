@@ -185,6 +185,7 @@ func (s *Server) registerAdmin(g *echo.Group) {
 	get("/data-planes/live", s.dataPlanesLive)
 	get("/catalog", s.catalogAdmin)
 	post("/catalog", s.catalogCreate)
+	post("/catalog/pin", s.catalogPin)
 	get("/catalog/price", s.operatorPrice)
 	post("/catalog/price", s.operatorPriceCreate)
 	get("/audit", s.operatorAudit)

@@ -1920,6 +1920,9 @@ type ListCatalogModelsParams struct {
 	// Cursor next_cursor of the page before
 	Cursor   *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Provider *string `form:"provider,omitempty" json:"provider,omitempty"`
+
+	// BuiltIn Only those that every tenant has a route to
+	BuiltIn *bool `form:"built_in,omitempty" json:"built_in,omitempty"`
 }
 
 // ListOperatorAuditParams defines parameters for ListOperatorAudit.
@@ -4466,6 +4469,18 @@ func NewListCatalogModelsRequest(server string, params *ListCatalogModelsParams)
 		if params.Provider != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "provider", *params.Provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.BuiltIn != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "built_in", *params.BuiltIn, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
