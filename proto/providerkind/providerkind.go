@@ -76,6 +76,9 @@ type Kind struct {
 	Auth     Auth
 	// Quirks is where an OpenAI-compatible provider differs from OpenAI.
 	Quirks Quirks
+	// NoChat: serves operations beside chat only. Dialect is then how it words
+	// its errors.
+	NoChat bool
 	// Local providers run beside the data plane, on the tenant's or operator's
 	// own machines.
 	Local bool

@@ -58,14 +58,14 @@ func (x *exchange) send(body [][]byte) error {
 	if t.Provider == demo.Name {
 		x.call.Sent = true
 		r, err := demo.Do(&demo.Call{
-			Body: bytes.Join(body, nil), Suffix: x.suffix, Header: x.req.Demo, Cancel: &x.req.Cancel,
+			Operation: string(x.req.Operation), Body: bytes.Join(body, nil), Suffix: x.suffix, Header: x.req.Demo, Cancel: &x.req.Cancel,
 		})
 		if err == nil {
 			x.answer = r
 		}
 		return err
 	}
-	endpoint, err := x.p.Client.Endpoint(x.config.ID, t.BaseURL)
+	endpoint, err := x.p.Client.Endpoint(x.config.ID, x.base())
 	if err != nil {
 		return err
 	}
@@ -96,6 +96,9 @@ func (x *exchange) send(body [][]byte) error {
 
 // path is where the chat of this request is at its provider.
 func (x *exchange) path() string {
+	if x.job != nil {
+		return x.jobPath()
+	}
 	call := tenantconfig.ChatCall
 	if x.streamed {
 		call = tenantconfig.StreamCall
@@ -140,6 +143,9 @@ func (x *exchange) sign() {
 // outgoing is the body for the provider: the caller's own with a few edits, or
 // a translation.
 func (x *exchange) outgoing() ([][]byte, error) {
+	if x.job != nil {
+		return x.jobBody()
+	}
 	var pieces [][]byte
 	var err error
 	if x.from != x.to {
@@ -165,6 +171,10 @@ func (x *exchange) receive() error {
 	switch content := x.answer.Content(); {
 	case content == provider.EventStream && x.streamed:
 		return x.relay()
+	case content == provider.EventStream && x.job == nil:
+		return x.folded()
+	case content == provider.JSON && x.streamed:
+		return x.told()
 	case content == provider.JSON:
 		return x.whole()
 	case content == provider.AWSEventStream && x.streamed && x.to.framed:

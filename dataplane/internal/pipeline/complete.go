@@ -15,7 +15,7 @@ type naming struct {
 
 // naming is for answers that have no name: the request's own.
 func (x *exchange) naming() naming {
-	return naming{x.req.ID, x.target.ProviderModel, x.from.name == canon.OpenAIChat || x.from.name == canon.Responses}
+	return naming{x.req.ID, x.target.ProviderModel, x.from.name != canon.Anthropic && x.from.name != canon.Gemini}
 }
 
 // name fills in what is missing.

@@ -22,6 +22,10 @@ type follower struct {
 	writer canon.Writer
 	custom customCalls
 	naming naming
+	// hide keeps events from the caller that tell of usage alone, which was
+	// asked for our sake; kinds are those that the event on the wire held.
+	hide  bool
+	kinds uint16
 
 	usage     canon.Usage
 	text      *[]byte
@@ -45,10 +49,22 @@ const (
 	maxHeld         = 2 << 20
 )
 
-func newFollower(r canon.Reader, w canon.Writer, text *[]byte) *follower {
-	f := &follower{reader: r, writer: w, text: text}
-	f.seen = f.see
-	return f
+// start readies the follower for a stream. It may have followed others before,
+// whose memory it uses again.
+func (f *follower) start(r canon.Reader, w canon.Writer, text *[]byte) {
+	f.reader, f.writer, f.text = r, w, text
+	if f.seen == nil {
+		f.seen = f.see
+	}
+}
+
+// reset forgets the stream but keeps small buffers.
+func (f *follower) reset() {
+	f.split.Reset()
+	*f = follower{
+		split: f.split, seen: f.seen,
+		held: small(f.held, keepText), out: small(f.out, keepText), scratch: small(f.scratch, keepText),
+	}
 }
 
 // feed takes what arrived and calls out with what the caller may have.
@@ -124,12 +140,13 @@ func (f *follower) event(ev []byte) error {
 		return nil
 	}
 	name, data, ok := sse.Parse(ev)
+	f.kinds = 0
 	if ok {
 		if err := f.reader.Read(name, data, f.seen); err != nil {
 			return err
 		}
 	}
-	if f.writer == nil {
+	if f.writer == nil && !(f.hide && f.kinds == 1<<canon.UsageEvent) {
 		return f.put(ev)
 	}
 	return nil
@@ -137,6 +154,7 @@ func (f *follower) event(ev []byte) error {
 
 // see takes one event of ours.
 func (f *follower) see(ev *canon.Event) error {
+	f.kinds |= 1 << ev.Kind
 	switch ev.Kind {
 	case canon.BeginEvent:
 		f.begun |= 1 << (ev.Choice & 63)

@@ -69,6 +69,10 @@ var wires = [...]wire{
 		path: func(string, bool) string { return "/chat" },
 	},
 	{
+		name: TextCompletions, format: openai.Completions{}, shape: &peek.Completion, headers: noHeaders,
+		path: func(string, bool) string { return "/completions" },
+	},
+	{
 		name: canon.Responses, format: responses.Format{}, shape: &peek.Responses, marks: responsesMarks, headers: noHeaders,
 		path: func(string, bool) string { return "/responses" },
 	},

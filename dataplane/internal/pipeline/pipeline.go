@@ -107,11 +107,12 @@ type step struct {
 func steps() []step {
 	lists := []Operation{Models, Model}
 	counts := []Operation{CountTokens}
-	calls := []Operation{Chat}
-	bodies := []Operation{Chat, CountTokens}
+	calls := []Operation{Chat, Completions}
+	bodies := []Operation{Chat, Completions, CountTokens}
+	jobs := []Operation{Embeddings, Moderations, Rerank}
 	// Carried calls have steps of their own; all others pay for them one look
 	// at a short list each, some nanoseconds.
-	carried, owned := []Operation{Speech, Transcription, Translation, ImageEdit, ImageVariation}, []Operation{Files, Batches, Proxy}
+	carried, owned := []Operation{Speech, Transcription, Translation, ImageEdit, ImageVariation}, []Operation{Files, Batches, Stored, Proxy}
 	return []step{
 		// First of all who asks: nothing else is done for strangers, not even
 		// reading their body.
@@ -124,16 +125,18 @@ func steps() []step {
 		// Reading comes before admission, since only the body says what is
 		// asked for and about how large it is.
 		{name: "read", run: (*exchange).read, only: bodies},
+		{name: "read", run: (*exchange).readJob, only: jobs},
 		// Of a body that passes as it arrives only its beginning is read.
 		{name: "open", run: (*exchange).open, only: carried},
 		// Which provider and at what price: before admission too, because the
 		// spool's record must tell what an interrupted request costs.
-		{name: "route", run: (*exchange).route, only: append(bodies, carried...)},
+		{name: "route", run: (*exchange).route, only: slices.Concat(bodies, jobs, carried)},
 		// Calls without a model go to a credential.
 		{name: "owner", run: (*exchange).owner, only: owned},
 		// What rules of route, project and key do to the call, before anything
 		// else reads its body.
 		{name: "parameters", run: (*exchange).parameters, only: calls},
+		{name: "parameters", run: (*exchange).mayCarry, only: jobs},
 		// What the model cannot do, as it is asked for after the rules.
 		{name: "abilities", run: (*exchange).abilities, only: calls},
 		// Counting a prompt's tokens costs nothing, at providers that can do it
@@ -141,10 +144,10 @@ func steps() []step {
 		{name: "count", run: (*exchange).countPrompt, only: counts},
 		// From here on the request is on record: whatever happens now, even the
 		// death of the process, an event leaves.
-		{name: "admit", run: (*exchange).admit, only: append(calls, carried...)},
+		{name: "admit", run: (*exchange).admit, only: slices.Concat(calls, jobs, carried)},
 		{name: "admit", run: (*exchange).admitCarry, only: owned},
 		// The call, streamed to the caller as it arrives, but for its end.
-		{name: "provider", run: (*exchange).provider, only: calls},
+		{name: "provider", run: (*exchange).provider, only: append(calls, jobs...)},
 		{name: "carry", run: (*exchange).carry, only: append(carried, owned...)},
 		// Tokens and money, from what the provider reported or from a count.
 		{name: "settle", run: (*exchange).settle, always: true},

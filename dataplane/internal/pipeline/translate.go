@@ -21,14 +21,36 @@ type translation struct {
 	custom []canon.Text
 	// usage is what was reported on the way that openai.Answer does not watch.
 	usage canon.Usage
+	// written is the answer in the caller's dialect.
+	written  []byte
+	follower follower
 }
 
+// keepBody bounds each body that a resting exchange has room for: new room for
+// tens of KB costs more than the translation itself.
+const keepBody = 64 << 10
+
 func (t *translation) reset() {
-	body := t.body[:0]
-	if cap(body) > keepText {
-		body = nil
+	if t.follower.text != nil {
+		t.follower.reset()
 	}
-	*t = translation{body: body}
+	*t = translation{body: small(t.body, keepBody), written: small(t.written, keepBody), follower: t.follower}
+}
+
+// small is room that is kept, if it is not too large.
+func small(b []byte, most int) []byte {
+	if cap(b) > most {
+		return nil
+	}
+	return b[:0]
+}
+
+// room gives b room for n bytes, and for what a translation adds.
+func room(b []byte, n int) []byte {
+	if n += n/8 + 512; cap(b) < n {
+		return make([]byte, 0, n)
+	}
+	return b[:0]
 }
 
 // translates says whether the answer must be written anew: caller and provider
@@ -58,14 +80,18 @@ func (x *exchange) translate() ([][]byte, error) {
 	} else {
 		t.custom = nil
 	}
-	body, f := x.to.formatFor(x.target.Kind).AppendRequest(t.body[:0], req, &canon.Target{Model: x.target.ProviderModel}, &lost)
+	body, f := x.to.formatFor(x.target.Kind).AppendRequest(room(t.body, len(x.body)), req, &canon.Target{Model: x.target.ProviderModel}, &lost)
 	t.request.IncludeUsage = asked
 	if f != nil {
 		return nil, f
 	}
 	t.body = body
-	if len(lost) > 0 && x.rt.RefuseLoss {
-		return nil, fault.Newf(fault.UnsupportedField, "The provider of this route cannot be told %s.", lost[0]).WithParam(lost[0])
+	if x.rt.RefuseLoss {
+		for _, name := range lost {
+			if !t.request.Harmless(name) {
+				return nil, fault.Newf(fault.UnsupportedField, "The provider of this route cannot be told %s.", name).WithParam(name)
+			}
+		}
 	}
 	x.req.Facts.Lost = lost
 	return append(x.pieces[:0], body), nil
@@ -73,6 +99,9 @@ func (x *exchange) translate() ([][]byte, error) {
 
 // readWhole looks at a whole answer and gives it as the caller gets it.
 func (x *exchange) readWhole(body []byte) ([]byte, error) {
+	if x.job != nil {
+		return x.jobAnswer(body)
+	}
 	if x.to.name == canon.OpenAIChat && !x.translates() {
 		return body, x.summary.ReadPlain(body)
 	}
@@ -87,7 +116,8 @@ func (x *exchange) readWhole(body []byte) ([]byte, error) {
 	t.answer.NameCalls(newCallID)
 	x.naming().name(&t.answer.ID, &t.answer.Model, &t.answer.Created)
 	t.answer.CustomCalls(t.custom)
-	return x.from.format.AppendAnswer(nil, &t.answer), nil
+	t.written = x.from.format.AppendAnswer(room(t.written, len(body)), &t.answer)
+	return t.written, nil
 }
 
 // newCallID is for calls that came without: see canon.NameCalls.
@@ -104,9 +134,11 @@ func (x *exchange) watch() (feed func([]byte, func([]byte) error) error, end fun
 	if x.translates() {
 		w = x.callerFormat().NewWriter(&x.translation.request)
 	}
-	x.follow = newFollower(x.to.format.NewReader(), w, &x.text)
+	x.follow = &x.translation.follower
+	x.follow.start(x.to.format.NewReader(), w, &x.text)
 	x.follow.custom.names = x.translation.custom
 	x.follow.naming = x.naming()
+	x.follow.hide = x.peek.HideUsage() && w == nil
 	if x.to.framed {
 		x.follow.frames = new(eventstream.Splitter)
 	}

@@ -43,6 +43,9 @@ func (r *Request) Pieces(pieces [][]byte, quoted []byte) [][]byte {
 	n := 0
 	if !r.shape.NoModel && !bytes.Equal(r.model.Of(r.body), quoted) {
 		edits[n] = edit{r.model, quoted}
+		if r.model.End == 0 {
+			edits[n] = r.modelEdit(quoted)
+		}
 		n++
 	}
 	if r.HideUsage() {
@@ -58,6 +61,13 @@ func (r *Request) Pieces(pieces [][]byte, quoted []byte) [][]byte {
 		from = e.at.End
 	}
 	return append(pieces, r.body[from:])
+}
+
+// modelEdit names the model in a body that does not.
+func (r *Request) modelEdit(quoted []byte) edit {
+	// The body is an object and holds a prompt at least: a comma is right.
+	at := bytes.IndexByte(r.body, '{') + 1
+	return edit{jsonscan.Span{Start: at, End: at}, append(append([]byte(`"model":`), quoted...), ',')}
 }
 
 // usageEdit makes a stream report its usage.

@@ -21,6 +21,9 @@ const Name = "demo"
 
 // Call is one request to the demo provider.
 type Call struct {
+	// Operation is "chat", "completions", "embeddings", "moderations", "images"
+	// or "rerank"; empty means chat.
+	Operation string
 	// Body as it would go over the network.
 	Body []byte
 	// Behaviour from the model's suffix and from the header, both optional.
@@ -73,6 +76,10 @@ func Do(call *Call) (*Response, error) {
 	r := &Response{status: 200, content: provider.JSON, cancel: call.Cancel, pause: b.chunkDelay}
 	if b.status != 0 && b.status != 200 {
 		r.refuse(b.status, "The demo provider was asked for this status.", "demo_status")
+		return r, nil
+	}
+	if call.Operation != "" && call.Operation != "chat" {
+		r.operate(call, b)
 		return r, nil
 	}
 	var req request
