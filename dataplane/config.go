@@ -71,6 +71,9 @@ type Config struct {
 	// MaxConnections and MaxInFlight bound what callers can open at once:
 	// 20,000 and 10,000. TOLLGATE_MAX_CONNECTIONS, TOLLGATE_MAX_IN_FLIGHT.
 	MaxConnections, MaxInFlight int
+	// MaxUploadBytes bounds a body that passes as it arrives, of audio, images
+	// and files: 512 MiB. TOLLGATE_MAX_UPLOAD_BYTES.
+	MaxUploadBytes int64
 	// SpoolMaxBytes caps the spool on disk, 4 GiB; SpoolRetain is how long
 	// events stay in it after the ledger has confirmed them, 15 minutes:
 	// TOLLGATE_SPOOL_MAX_BYTES, TOLLGATE_SPOOL_RETAIN.
@@ -146,6 +149,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	c.DrainTime = duration("TOLLGATE_DRAIN_TIME", defaultDrainTime)
 	c.MaxConnections = int(number("TOLLGATE_MAX_CONNECTIONS"))
 	c.MaxInFlight = int(number("TOLLGATE_MAX_IN_FLIGHT"))
+	c.MaxUploadBytes = number("TOLLGATE_MAX_UPLOAD_BYTES")
 	c.SpoolMaxBytes = number("TOLLGATE_SPOOL_MAX_BYTES")
 	// 0s means not at all, and zero in Config the default.
 	c.SpoolRetain = max(duration("TOLLGATE_SPOOL_RETAIN", defaultSpoolRetain), 1)

@@ -51,7 +51,7 @@ func TestAnEmptyDataPlaneNamesAllThatIsMissing(t *testing.T) {
 			t.Errorf("with %s: %s", name, text)
 		}
 	}
-	for name, bad := range map[string]string{"TOLLGATE_MAX_CONNECTIONS": "many", "TOLLGATE_MAX_IN_FLIGHT": "-1", "TOLLGATE_SPOOL_MAX_BYTES": "4GiB",
+	for name, bad := range map[string]string{"TOLLGATE_MAX_CONNECTIONS": "many", "TOLLGATE_MAX_IN_FLIGHT": "-1", "TOLLGATE_MAX_UPLOAD_BYTES": "1G", "TOLLGATE_SPOOL_MAX_BYTES": "4GiB",
 		"TOLLGATE_SPOOL_RETAIN": "15", "TOLLGATE_DRAIN_TIME": "x", "TOLLGATE_OPS_ADDR": "9090"} {
 		if text := validate(map[string]string{name: bad}); !strings.Contains(text, name+" must be") {
 			t.Errorf("%s=%s gave %s", name, bad, text)

@@ -126,7 +126,7 @@ func (p *plane) join() error {
 	})
 	front := httpapi.Config{
 		Logger: p.log, AccessLog: p.cfg.AccessLog, Pipeline: p.pipeline, Ready: p.store.Loaded, Revision: p.store.Revision, Buffers: buffers,
-		Limits:     httpapi.Limits{Connections: p.cfg.MaxConnections, InFlight: p.cfg.MaxInFlight},
+		Limits:     httpapi.Limits{Connections: p.cfg.MaxConnections, InFlight: p.cfg.MaxInFlight, Upload: p.cfg.MaxUploadBytes},
 		DrainDelay: p.cfg.DrainDelay, DrainTime: p.cfg.DrainTime, TrustedProxies: p.cfg.TrustedProxies,
 	}
 	if p.ops == nil {

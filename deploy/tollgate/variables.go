@@ -67,6 +67,7 @@ func limitVariables() []variable {
 		{"TOLLGATE_DRAIN_TIME", "controlplane dataplane", "10s; 30s", "how long calls in flight may take after that"},
 		{"TOLLGATE_MAX_CONNECTIONS", "up dataplane", "20000", "open connections of callers"},
 		{"TOLLGATE_MAX_IN_FLIGHT", "up dataplane", "10000", "requests at once"},
+		{"TOLLGATE_MAX_UPLOAD_BYTES", "up dataplane", "536870912", "size of one upload of audio, images or files"},
 		{"TOLLGATE_SPOOL_MAX_BYTES", "up dataplane", "4294967296", "usage kept on disk"},
 		{"TOLLGATE_SPOOL_RETAIN", "up dataplane", "15m", "how long confirmed usage stays on disk"},
 		{"TOLLGATE_PG_BIN", "up", "", "directory with the Postgres to use"},
