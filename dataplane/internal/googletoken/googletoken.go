@@ -23,8 +23,8 @@ const (
 	early = 5 * time.Minute
 	// margin is what a call may take to reach the provider.
 	margin = 10 * time.Second
-	// again is when a sign-in that failed is tried next: until then its error
-	// is the answer.
+	// again is when the next sign-in may be tried: until then the error of one
+	// that failed is the answer.
 	again = 5 * time.Second
 	// fetchTime bounds one sign-in.
 	fetchTime = 15 * time.Second
@@ -135,7 +135,7 @@ func (s *Source) look(k key, secret string) (e *entry, wait <-chan struct{}) {
 	}
 	e.used = now
 	valid := s.valid(e)
-	if e.fetching == nil && now.Before(e.expires.Add(-early)) || e.fetching == nil && e.err != nil && now.Before(e.retry) {
+	if e.fetching == nil && (now.Before(e.expires.Add(-early)) || now.Before(e.retry) && (valid || e.err != nil)) {
 		return e, nil
 	}
 	if e.fetching == nil {
@@ -165,13 +165,19 @@ func (s *Source) fetch(e *entry) {
 	token, life, err := s.remote.signIn(ctx, e.secret, s.cfg.Now())
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err == nil && life <= margin {
+		err = fault.New(fault.UpstreamGarbage, "The access token ends as soon as it is given.", nil)
+	}
+	// Not asked again at once, neither after an error nor for a token that is
+	// short-lived by nature.
+	e.retry = s.cfg.Now().Add(again)
 	if err == nil {
 		e.token, e.expires, e.err = token, s.cfg.Now().Add(life), nil
 	} else {
 		if _, ok := errors.AsType[*fault.Fault](err); !ok {
 			err = fault.New(fault.UpstreamUnreachable, "The server that gives access tokens could not be reached.", err)
 		}
-		e.err, e.retry = err, s.cfg.Now().Add(again)
+		e.err = err
 	}
 	close(e.fetching)
 	e.fetching = nil

@@ -195,6 +195,7 @@ func TestWhatIsNoTokenIsTold(t *testing.T) {
 		"no token": {func(w http.ResponseWriter, _ int64) { fmt.Fprint(w, `{}`) }, fault.UpstreamGarbage},
 		"no JSON":  {func(w http.ResponseWriter, _ int64) { fmt.Fprint(w, `<html>`) }, fault.UpstreamGarbage},
 		"a header": {func(w http.ResponseWriter, _ int64) { fmt.Fprint(w, `{"access_token":"a\r\nb","expires_in":1000}`) }, fault.UpstreamGarbage},
+		"a moment": {func(w http.ResponseWriter, _ int64) { fmt.Fprint(w, `{"access_token":"a","expires_in":3}`) }, fault.UpstreamGarbage},
 		"no life":  {func(w http.ResponseWriter, _ int64) { fmt.Fprint(w, `{"access_token":"a"}`) }, fault.UpstreamGarbage},
 		"elsewhere": {func(w http.ResponseWriter, _ int64) {
 			w.Header().Set("Location", "http://127.0.0.1:1/")
