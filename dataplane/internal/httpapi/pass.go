@@ -29,6 +29,7 @@ var carriedRoutes = []struct {
 	{posts, "/v1/audio/speech", pipeline.Speech, canon.OpenAIChat},
 	{posts, "/v1/audio/transcriptions", pipeline.Transcription, canon.OpenAIChat},
 	{posts, "/v1/audio/translations", pipeline.Translation, canon.OpenAIChat},
+	{posts, "/v1/images/generations", pipeline.Images, canon.OpenAIChat},
 	{posts, "/v1/images/edits", pipeline.ImageEdit, canon.OpenAIChat},
 	{posts, "/v1/images/variations", pipeline.ImageVariation, canon.OpenAIChat},
 	{readers, "/v1/files", pipeline.Files, canon.OpenAIChat},
@@ -39,6 +40,7 @@ var carriedRoutes = []struct {
 	{readers, "/v1/batches/*", pipeline.Batches, canon.OpenAIChat},
 	{readers, "/v1/messages/batches", pipeline.Batches, canon.Anthropic},
 	{readers, "/v1/messages/batches/*", pipeline.Batches, canon.Anthropic},
+	{[]string{"GET", "DELETE", "POST"}, "/v1/responses/*", pipeline.Stored, canon.Responses},
 	{anyOf, "/proxy/:provider", pipeline.Proxy, canon.OpenAIChat},
 	{anyOf, "/proxy/:provider/*", pipeline.Proxy, canon.OpenAIChat},
 }
@@ -57,8 +59,8 @@ func (s *Server) carried(methods map[string][]string) {
 
 func carries(op pipeline.Operation) bool {
 	switch op {
-	case pipeline.Speech, pipeline.Transcription, pipeline.Translation, pipeline.ImageEdit, pipeline.ImageVariation,
-		pipeline.Files, pipeline.Batches, pipeline.Proxy:
+	case pipeline.Speech, pipeline.Transcription, pipeline.Translation, pipeline.Images, pipeline.ImageEdit, pipeline.ImageVariation,
+		pipeline.Files, pipeline.Batches, pipeline.Stored, pipeline.Proxy:
 		return true
 	}
 	return false
@@ -102,7 +104,9 @@ func (c *call) fillPass(ec echo.Context) {
 		p.Query = without(p.Query, append(ours, "model")...)
 	}
 	p.Query = withoutValue(p.Query, req.Secret)
-	if climbs(p.Path) {
+	// Of an answer that is kept, what begins anew is a call of its own.
+	anew := req.Operation == pipeline.Stored && p.Method == "POST" && !strings.HasSuffix(p.Path, "/cancel")
+	if climbs(p.Path) || anew {
 		req.Operation = pipeline.Unknown
 	}
 	p.Headers = passed(h, req)

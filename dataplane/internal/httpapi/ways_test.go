@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/testconfig"
+	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
@@ -43,6 +44,10 @@ func newRecorder(t *testing.T) *recorder {
 		if rec.unauthorised[r.Header.Get("Authorization")] {
 			w.WriteHeader(401)
 			fmt.Fprint(w, `{"error":{"code":401,"message":"Request had invalid authentication credentials.","status":"UNAUTHENTICATED"}}`)
+			return
+		}
+		if strings.Contains(r.URL.Path, "count-tokens") {
+			fmt.Fprint(w, `{"input_tokens":77}`)
 			return
 		}
 		d := dialectAt(r.URL.Path)
@@ -258,6 +263,61 @@ func TestOwnDialectKeepsWhatOnlyItsProviderKnows(t *testing.T) {
 	}
 	if lost := a.Header.Get("X-Tollgate-Dropped"); lost != "" {
 		t.Errorf("%s was dropped", lost)
+	}
+}
+
+// TestStoredAnswersAreTheirProviders: they are asked for where they were made,
+// with the provider's own secret.
+func TestStoredAnswersAreTheirProviders(t *testing.T) {
+	rec := newRecorder(t)
+	w := testconfig.New(t)
+	tenant := w.Tenant("acme")
+	key, _ := w.Key(tenant, nil)
+	w.Route(tenant, "chat-only", "m", rec.URL+"/v1", "sk-of-another-provider", func(c *configv1.Credential, _ *configv1.Model) { c.Provider = "mistral" })
+	w.Route(tenant, "fast", "gpt-5", rec.URL+"/v1", providerSecret, nil)
+	limited, _ := w.Key(tenant, func(k *configv1.ApiKey) { k.AllowedRoutes = []string{"fast"} })
+	g := start(t, w, nil)
+	for i, c := range [][2]string{
+		{"GET", "/v1/responses/resp_1?include[]=x"}, {"GET", "/v1/responses/resp_1/input_items?limit=2"},
+		{"DELETE", "/v1/responses/resp_1"}, {"POST", "/v1/responses/resp_1/cancel"},
+	} {
+		a := g.do(c[0], c[1], key, "")
+		if a.StatusCode != 200 || a.body != responsesAnswer || rec.uri != c[0]+" "+c[1] || rec.head.Get("Authorization") != "Bearer "+providerSecret {
+			t.Errorf("%v: %d %s, the provider saw %s", c, a.StatusCode, a.body, rec.uri)
+		}
+		if ev := g.ledger.wait(t, i); ev.Operation != "responses" || ev.CostNano != 0 || ev.Provider != "openai" {
+			t.Errorf("%v is recorded as %v", c, ev)
+		}
+	}
+	rec.uri = ""
+	if a := g.do("GET", "/v1/responses/resp_1?provider=mistral", key, ""); a.StatusCode == 200 && rec.head.Get("Authorization") != "Bearer sk-of-another-provider" {
+		t.Errorf("another provider was asked with %s", rec.head.Get("Authorization"))
+	}
+	rec.uri = ""
+	g.wantFault(g.do("GET", "/v1/responses/resp_1", limited, ""), fault.ModelNotAllowed, "")
+	if a := g.do("POST", "/v1/responses/compact", key, `{}`); a.StatusCode != 404 || rec.uri != "" {
+		t.Errorf("%d %s, the provider saw %s", a.StatusCode, a.body, rec.uri)
+	}
+	g2, key2 := behindURL(t, rec.URL+"/v1", func(c *configv1.Credential, _ *configv1.Model) { c.Provider = "mistral" })
+	if a := g2.do("GET", "/v1/responses/resp_1", key2, ""); a.StatusCode != 404 || !strings.Contains(a.body, "x-tollgate-provider") {
+		t.Errorf("nobody has it: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// TestVertexCountsTokens: Claude there has its count at a place of its own, and
+// the model in the body.
+func TestVertexCountsTokens(t *testing.T) {
+	rec := newRecorder(t)
+	g, key := behindURL(t, rec.URL+"/v1/projects/p/locations/l", func(c *configv1.Credential, m *configv1.Model) {
+		c.Provider, c.Dialect, m.ProviderModel = "google-vertex", providerkind.Gemini, "anthropic/claude-opus-4"
+	})
+	a := g.do("POST", "/v1/messages/count_tokens", key, `{"model":"fast","messages":[{"role":"user","content":"Hi"}]}`)
+	if a.StatusCode != 200 || !strings.Contains(a.body, `"input_tokens":77`) {
+		t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	if rec.uri != "POST /v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict" ||
+		rec.body["model"] != "claude-opus-4" || rec.body["anthropic_version"] != "vertex-2023-10-16" {
+		t.Errorf("%s %v", rec.uri, rec.body)
 	}
 }
 

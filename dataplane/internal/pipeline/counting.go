@@ -1,8 +1,10 @@
 package pipeline
 
 import (
+	"bytes"
 	"time"
 
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/tenantconfig"
@@ -42,6 +44,9 @@ func (x *exchange) askCount() (n int64, ok bool) {
 	pieces := x.countBody(c)
 	if pieces == nil {
 		return 0, false
+	}
+	if v := t.BodyVersion(x.to.name); v != "" {
+		pieces = append(x.pieces[:0], anthropic.AppendHosted(nil, bytes.Join(pieces, nil), v, t.Way.Model))
 	}
 	endpoint, err := x.p.Client.Endpoint(x.config.ID, t.BaseURL)
 	if err != nil {
