@@ -62,8 +62,8 @@ type Request struct {
 }
 
 // AppendHeaders writes the header lines that sign the request, each with its
-// end. It costs two digests of the head, one of the body (about 0.5 ns a byte
-// where the processor knows SHA-256, 3 ns where not) and few allocations.
+// end. It costs about 4 µs, 20 small allocations, and the digest of the body:
+// 70 µs for 30 KB where the processor does not know SHA-256.
 func (s *Signer) AppendHeaders(b []byte, r *Request, now time.Time) []byte {
 	stamp := now.UTC().Format(timeForm)
 	date := stamp[:len(dateForm)]

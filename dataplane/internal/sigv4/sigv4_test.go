@@ -101,3 +101,14 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkAppendHeaders signs a request of 30 KB.
+func BenchmarkAppendHeaders(b *testing.B) {
+	r := sigv4.Request{Method: "POST", Host: suiteHost, Path: "/model/m%3A0/converse", ContentType: "application/json", Body: [][]byte{make([]byte, 30<<10)}}
+	s := suiteSigner("TOKEN")
+	b.ReportAllocs()
+	var out []byte
+	for b.Loop() {
+		out = s.AppendHeaders(out[:0], &r, suiteTime())
+	}
+}
