@@ -12,7 +12,7 @@ import (
 // held of a block that can only be told whole.
 const (
 	maxOpen = 64
-	maxHeld = 1 << 20
+	maxHeld = 512 << 10
 )
 
 var (

@@ -27,7 +27,7 @@ type node struct {
 
 // Bounds of a call's arguments.
 const (
-	maxArgs      = 1 << 20
+	maxArgs      = 512 << 10
 	nodeSize     = 128
 	maxPathDepth = 64
 )

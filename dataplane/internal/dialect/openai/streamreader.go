@@ -54,7 +54,7 @@ type streamCall struct {
 }
 
 const (
-	maxCalls = 1024
+	maxCalls = 256
 	// maxSources bounds the lists of sources that are kept.
 	maxSources = 64 << 10
 )
