@@ -410,9 +410,7 @@ func (r *Response) Close() {
 	if r.conn == nil {
 		return
 	}
-	if r.sending != nil && !r.sending.stop(r.conn.nc) {
-		r.reusable = false
-	}
+	r.EndSending()
 	r.call.Cancel.bind(nil, time.Time{})
 	if r.ended && r.reusable && r.r == r.w && r.call.Cancel.Cause() == nil {
 		r.conn.endpoint.give(r.conn, idlePerEndpoint)

@@ -208,6 +208,17 @@ func (s *sending) stop(nc net.Conn) (whole bool) {
 	return s.whole
 }
 
+// EndSending stops what is still sent of the body: the answer is there, and
+// nobody reads the source any more when this returns.
+func (r *Response) EndSending() {
+	if r.sending == nil || r.conn == nil {
+		return
+	}
+	if !r.sending.stop(r.conn.nc) {
+		r.reusable = false
+	}
+}
+
 // failed is what the source failed with, if it has.
 func (s *sending) failed() error {
 	if s == nil {

@@ -19,6 +19,7 @@ const (
 	wantModel
 	wantType
 	wantDuration
+	wantTier
 	wantItems // elements of data are counted
 	wantInner // message and response are looked into
 	wants
@@ -34,6 +35,8 @@ func outer(key []byte) want {
 		return wantType
 	case "duration":
 		return wantDuration
+	case "service_tier":
+		return wantTier
 	case "data":
 		return wantItems
 	case "message", "response":
@@ -48,6 +51,8 @@ func inner(key []byte) want {
 		return wantStart
 	case "model":
 		return wantModel
+	case "service_tier":
+		return wantTier
 	}
 	return none
 }

@@ -109,6 +109,9 @@ func (s *Scanner) Model() []byte { return s.found[wantModel] }
 // Type is what the last text says to be, without quotes.
 func (s *Scanner) Type() []byte { return bytes.Trim(s.found[wantType], `"`) }
 
+// Tier is the service tier that the body names, as it stands in JSON.
+func (s *Scanner) Tier() []byte { return s.found[wantTier] }
+
 // Duration is a number of seconds as it stands in the answer.
 func (s *Scanner) Duration() []byte { return bytes.Trim(s.found[wantDuration], `"`) }
 
