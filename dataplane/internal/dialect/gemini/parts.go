@@ -151,6 +151,10 @@ func (r *reader) report(fields []canon.Field) {
 		return
 	}
 	for _, f := range fields {
+		if !isName(f.Name) {
+			r.refuse("", "%s has a field whose name is none.")
+			return
+		}
 		r.unnamed(r.at(f.Name), f.Value)
 	}
 }

@@ -357,7 +357,7 @@ func (r *reader) texts(into *[]canon.Text) {
 func (r *reader) keep(name []byte) {
 	at := ""
 	if r.extra != nil {
-		if !isName(name) {
+		if !isName(string(name)) {
 			// Paths are made of names: this one could pass for another field.
 			r.refuse("", "%s has a field whose name is none.")
 			return
@@ -369,7 +369,7 @@ func (r *reader) keep(name []byte) {
 	}
 }
 
-func isName(name []byte) bool {
+func isName(name string) bool {
 	for _, c := range name {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '$', c == '@':

@@ -51,7 +51,8 @@ func (w *requestWriter) instructions(b []byte, messages []canon.Message) ([]byte
 	for n < len(messages) && messages[n].Role == canon.System && w.plain(&messages[n]) {
 		n++
 	}
-	if n == 0 {
+	// Without anything else there would be no input, which the API demands.
+	if n == 0 || n == len(messages) && !w.own {
 		return b, messages
 	}
 	b = append(b, `,"instructions":"`...)
@@ -74,7 +75,7 @@ func (w *requestWriter) plain(m *canon.Message) bool {
 			return false
 		}
 	}
-	return true
+	return len(m.Parts) > 0 || !w.own
 }
 
 // item starts another item.
