@@ -279,21 +279,21 @@ func TestGarbage(t *testing.T) {
 		answer string
 		kind   *fault.Kind
 	}{
-		"not HTTP":           {"SSH-2.0-OpenSSH_9.2\r\n", fault.UpstreamGarbage},
-		"nothing":            {"", fault.UpstreamReset},
-		"half a head":        {"HTTP/1.1 200 OK\r\nContent-", fault.UpstreamReset},
-		"half a body":        {ok + "Content-Length: 1000\r\n\r\n{", fault.UpstreamReset},
-		"two lengths":        {ok + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", fault.UpstreamGarbage},
-		"length and chunks":  {ok + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", fault.UpstreamGarbage},
-		"bad chunks":         {ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}", fault.UpstreamGarbage},
-		"not JSON":           {ok + "Content-Length: 5\r\n\r\nhello", fault.UpstreamGarbage},
-		"other JSON":         {ok + "Content-Length: 9\r\n\r\n{\"ok\":42}", fault.UpstreamGarbage},
-		"HTML":               {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi", fault.UpstreamGarbage},
-		"compressed":         {ok + "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi", fault.UpstreamGarbage},
-		"endless head":       {"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 100<<10), fault.UpstreamGarbage},
-		"200 with an error":  {ok + "Content-Length: 45\r\n\r\n" + `{"error":{"message":"sk-secret is not good"}}`, fault.UpstreamError},
-		"huge announcement":  {ok + "Content-Length: 99999999999\r\n\r\n{", fault.UpstreamTooLarge},
-		"stream not awaited": {"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {}\n\n", fault.UpstreamGarbage},
+		"not HTTP":                         {"SSH-2.0-OpenSSH_9.2\r\n", fault.UpstreamGarbage},
+		"nothing":                          {"", fault.UpstreamReset},
+		"half a head":                      {"HTTP/1.1 200 OK\r\nContent-", fault.UpstreamReset},
+		"half a body":                      {ok + "Content-Length: 1000\r\n\r\n{", fault.UpstreamReset},
+		"two lengths":                      {ok + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", fault.UpstreamGarbage},
+		"length and chunks":                {ok + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", fault.UpstreamGarbage},
+		"bad chunks":                       {ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}", fault.UpstreamGarbage},
+		"not JSON":                         {ok + "Content-Length: 5\r\n\r\nhello", fault.UpstreamGarbage},
+		"other JSON":                       {ok + "Content-Length: 9\r\n\r\n{\"ok\":42}", fault.UpstreamGarbage},
+		"HTML":                             {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi", fault.UpstreamGarbage},
+		"compressed":                       {ok + "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi", fault.UpstreamGarbage},
+		"endless head":                     {"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 100<<10), fault.UpstreamGarbage},
+		"200 with an error":                {ok + "Content-Length: 45\r\n\r\n" + `{"error":{"message":"sk-secret is not good"}}`, fault.UpstreamError},
+		"huge announcement":                {ok + "Content-Length: 99999999999\r\n\r\n{", fault.UpstreamTooLarge},
+		"broken stream for a plain answer": {"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {}\n\n", fault.UpstreamReset},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, key := behindURL(t, raw(t, c.answer), nil)

@@ -172,9 +172,9 @@ func (x *exchange) receive() error {
 	case content == provider.EventStream && x.streamed:
 		return x.relay()
 	case content == provider.EventStream && x.job == nil:
-		return x.folded()
+		return x.asWhole()
 	case content == provider.JSON && x.streamed:
-		return x.told()
+		return x.asStream()
 	case content == provider.JSON:
 		return x.whole()
 	case content == provider.AWSEventStream && x.streamed && x.to.framed:

@@ -14,7 +14,7 @@ import (
 func (f Format) NewWriter(*canon.Request) canon.Writer { return &writer{format: f} }
 
 // maxHeld bounds what a writer holds: arguments of open calls, citations.
-const maxHeld = 512 << 10
+const maxHeld = 384 << 10
 
 // writer writes a stream. Deltas of text go out at once; a call goes out when
 // it is whole, for Gemini has no other; why candidates ended and the usage go
@@ -84,7 +84,7 @@ func (w *writer) Append(b []byte, ev *canon.Event) []byte {
 		return w.fail(b, ev.Fault)
 	}
 	if w.size > maxHeld {
-		return w.fail(b, fault.New(fault.UpstreamTooLarge, "", errors.New("more than 512 KiB of a stream must be held")))
+		return w.fail(b, fault.New(fault.UpstreamTooLarge, "", errors.New("more than 384 KiB of a stream must be held")))
 	}
 	return b
 }
@@ -241,7 +241,7 @@ func (w *writer) delta(b []byte, ev *canon.Event) []byte {
 	if h.part.Kind == canon.ToolCallPart {
 		w.size += len(ev.Text)
 		if w.size > maxHeld {
-			return w.fail(b, fault.New(fault.UpstreamTooLarge, "", errors.New("the arguments of a call are larger than 512 KiB")))
+			return w.fail(b, fault.New(fault.UpstreamTooLarge, "", errors.New("the arguments of a call are larger than 384 KiB")))
 		}
 		if h.args == nil {
 			h.args = append(make(canon.Text, 0, 2*len(ev.Text)+64), '"')
