@@ -7,7 +7,8 @@ import (
 
 // parameters does what the rules of route, project and key say. A request
 // without rules pays three comparisons; one with rules an extra pass over its
-// body, about 0.5 µs for 1 KB, and as much again where something is edited.
+// body, about 0.5 µs for 1 KB; where something is edited it is written anew,
+// which makes about 2.5 µs for 1 KB and one allocation of the body's size.
 func (x *exchange) parameters() error {
 	project := x.config.ProjectRules(x.key.ProjectID)
 	if x.rt.Rules == nil && project == nil && x.key.Rules == nil {
