@@ -18,7 +18,7 @@ var why = map[string]explanation{
 	"malformed_json":         {both, "The body ended too early, held something after the object, or was not JSON at all. An empty body and a body in another encoding end here too."},
 	"missing_field":          {both, "A field without which the call has no meaning was absent or null. `param` names it; `model` and `messages` are the usual ones."},
 	"wrong_type":             {both, "A field was there with another type, for example a number in quotes. Tollgate does not guess: what it parsed is what it forwards."},
-	"body_too_large":         {both, "Bodies are limited to 32 MiB on the gateway and to 1 MiB on the control plane. A declared Content-Length above the limit is refused before the body is read."},
+	"body_too_large":         {both, "Bodies are limited to 32 MiB on the gateway and to 1 MiB on the control plane (16 MiB for a price list). A declared Content-Length above the limit is refused before the body is read."},
 	"headers_too_large":      {both, "All header lines together exceeded 32 KiB. Large cookies and long trace headers are the usual cause."},
 	"unsupported_media_type": {controlPlane, "The Content-Type of a request to the control plane was something other than application/json. The gateway does not look at it: it reads every body as JSON."},
 	"method_not_allowed":     {both, "The address exists, but not for this HTTP method. The `Allow` header of the answer lists those that it takes. OPTIONS at the gateway ends here too, which is how a browser asks whether a page may call: it may not, because whoever can open a page can read the key in it."},
