@@ -304,3 +304,30 @@ func TestBedrockWithAnotherSecret(t *testing.T) {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
 }
+
+// TestBedrocksOtherDialectsAreSignedToo: it speaks OpenAI's at another path, and
+// bodies that pass in pieces are signed as they arrive there.
+func TestBedrocksOtherDialectsAreSignedToo(t *testing.T) {
+	up, key := newBedrock(t), ""
+	up.answer = func(w http.ResponseWriter, r *http.Request) {
+		if r.RequestURI != "/openai/v1/chat/completions" {
+			t.Errorf("called at %s", r.RequestURI)
+		}
+		jsonAnswer(w, providers[0].plain)
+	}
+	w := testconfig.New(t)
+	tenant := w.Tenant("acme")
+	key, _ = w.Key(tenant, nil)
+	w.Route(tenant, "oss", "openai.gpt-oss-20b-1:0", up.URL+"/openai/v1", awsSecrets, func(c *configv1.Credential, _ *configv1.Model) {
+		c.Provider, c.Dialect, c.Region = "aws-bedrock", providerkind.OpenAIChat, "eu-west-1"
+		c.AuthStyle = configv1.AuthStyle_AUTH_STYLE_AWS
+	})
+	g := start(t, w, nil)
+	body := `{"messages":[{"role":"user","content":"Hi"}],"model":"oss","unknown":[1,2]}`
+	if a := g.chat(key, body); a.body != providers[0].plain {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	if want := strings.Replace(body, `"oss"`, `"openai.gpt-oss-20b-1:0"`, 1); up.last() != want {
+		t.Errorf("the provider was asked %s", up.last())
+	}
+}
