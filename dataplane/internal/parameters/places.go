@@ -10,8 +10,8 @@ import (
 type kind uint8
 
 const (
-	// value is what the parameter is, or a part of it.
-	value kind = iota
+	// Most places hold what the parameter is, or a part of it.
+	_ kind = iota
 	// toolList is an array of tools, serverList one of named servers of tools.
 	toolList
 	serverList
