@@ -14,6 +14,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
 	"github.com/tollgate/tollgate/proto/fault"
+	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
@@ -24,6 +25,7 @@ const (
 	Speech         Operation = "speech"
 	Transcription  Operation = "transcription"
 	Translation    Operation = "translation"
+	Images         Operation = providerkind.Images
 	ImageEdit      Operation = "image_edit"
 	ImageVariation Operation = "image_variation"
 	// These belong to a credential.
@@ -85,11 +87,7 @@ func (x *exchange) open() error {
 	if pass.Upgrade {
 		return noUpgrade()
 	}
-	if x.req.Operation == Speech || strings.HasPrefix(pass.ContentType, JSON) && x.req.Operation == ImageEdit {
-		shape := &peek.Speech
-		if x.req.Operation != Speech {
-			shape = &peek.Named
-		}
+	if shape := x.carriedShape(); shape != nil {
 		body, err := x.caller.Body()
 		if err != nil {
 			return err
@@ -114,6 +112,19 @@ func (x *exchange) open() error {
 	return err
 }
 
+// carriedShape is that of a carried body of JSON; nil for all others.
+func (x *exchange) carriedShape() *peek.Shape {
+	switch {
+	case x.req.Operation == Speech:
+		return &peek.Speech
+	case x.req.Operation == Images:
+		return &peek.Image
+	case x.req.Operation == ImageEdit && strings.HasPrefix(x.req.Pass.ContentType, JSON):
+		return &peek.Named
+	}
+	return nil
+}
+
 func noUpgrade() error {
 	return fault.New(fault.BadRequest, "WebSockets and other upgrades are not carried.", nil).
 		WithFix("Call the provider's HTTP interface, or connect to the provider itself.")
@@ -135,6 +146,9 @@ func (x *exchange) carry() error {
 	if err == nil {
 		x.firstByte = time.Since(x.called)
 		err = x.receiveCarry()
+	}
+	if x.answer == upstream(&x.response) {
+		x.response.EndSending()
 	}
 	if err != nil && !x.begun && x.req.Cancel.Cause() == nil {
 		x.answered = false

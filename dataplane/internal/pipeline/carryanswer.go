@@ -8,6 +8,7 @@ import (
 
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/proto/fault"
+	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
 
 // headed is an answer with the parts of its head that carrying needs.
@@ -37,6 +38,9 @@ func (x *exchange) receiveCarry() error {
 	x.answered = good
 	if !good {
 		x.attempt.ErrorCode = statusKind(c.status).Code
+		if c.status == http.StatusUnauthorized && x.target.AuthStyle == configv1.AuthStyle_AUTH_STYLE_GOOGLE {
+			x.p.Tokens.Forget(x.config.ID, x.target.CredentialID)
+		}
 	}
 	x.req.Facts.RetryAfter, x.req.Facts.RetryAfterMS = answer.RetryAfter()
 	content := answer.Content()
