@@ -75,7 +75,9 @@ var (
 	}}
 	Embedding  = Shape{Fields: []Field{{Name: "model", Role: Model}, {Name: "input", Role: Prompt, Strings: true}}}
 	Moderation = Shape{Default: "omni-moderation-latest", Fields: []Field{{Name: "model", Role: Model}, {Name: "input", Role: Prompt, Strings: true}}}
-	Rerank     = Shape{Fields: []Field{
+	// Image says what is to be made.
+	Image  = Shape{Default: "dall-e-2", Fields: []Field{{Name: "model", Role: Model}, {Name: "prompt", Role: Prompt, Strings: true}}}
+	Rerank = Shape{Fields: []Field{
 		{Name: "model", Role: Model}, {Name: "query", Role: Prompt, Strings: true}, {Name: "documents", Role: Context},
 	}}
 	GeminiContent = Shape{NoModel: true, Fields: []Field{{Name: "content", Role: Context}}}
