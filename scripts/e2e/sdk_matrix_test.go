@@ -11,7 +11,7 @@ import (
 )
 
 // nodeSDKs are the SDKs for JavaScript, each with its script in testdata/sdk.
-var nodeSDKs = []string{"openai", "responses", "anthropic", "genai", "vercel", "langchain", "agents"}
+var nodeSDKs = []string{"openai", "responses", "anthropic", "genai", "vercel", "langchain", "operations", "agents"}
 
 // minCases is how many different cases there must be; each runs against every
 // kind of provider.
@@ -58,7 +58,11 @@ func (w *world) settled(t *testing.T) {
 // node runs testdata/sdk/{sdk}.cjs.
 func (w *world) node(t *testing.T, sdk string) {
 	cmd := exec.CommandContext(t.Context(), "node", filepath.Join("testdata", "sdk", sdk+".cjs"))
-	cmd.Env = proc.Clean(map[string]string{"SDK_DIR": npmPackages(t), "GATEWAY": up.gateway, "API_KEY": w.key})
+	credentials, err := json.Marshal(w.credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = proc.Clean(map[string]string{"SDK_DIR": npmPackages(t), "GATEWAY": up.gateway, "API_KEY": w.key, "CREDENTIALS": string(credentials)})
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

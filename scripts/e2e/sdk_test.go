@@ -27,6 +27,8 @@ type world struct {
 	*account
 	fake  *fakeprovider.Server
 	table *caseTable
+	// credentials are the ids of the credentials, by route.
+	credentials map[string]string
 }
 
 func newWorld(t *testing.T) *world {
@@ -37,7 +39,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { fake.Close() })
-	w := &world{account: signUp(t, "Dialects"), fake: fake, table: &caseTable{results: map[string]map[string]map[string]bool{}}}
+	w := &world{account: signUp(t, "Dialects"), fake: fake, credentials: map[string]string{},
+		table: &caseTable{results: map[string]map[string]map[string]bool{}}}
 	for _, wire := range wires {
 		credential := map[string]any{"name": wire.route, "provider": "custom", "dialect": wire.dialect, "base_url": fake.URL(), "secret": secret}
 		if wire.route == "gemini" {
@@ -51,6 +54,7 @@ func newWorld(t *testing.T) *world {
 			ChangeID int64  `json:"change_id"`
 		}
 		w.make(t, "/credentials", credential, &made)
+		w.credentials[wire.route] = made.ID
 		w.make(t, "/models", map[string]any{"credential_id": made.ID, "provider_model": wire.model, "route_name": wire.route,
 			"price": map[string]any{"input": "1", "output": "2"}}, &made)
 		w.live(t, made.ChangeID)
