@@ -15,7 +15,6 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/responses"
 	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
 	"github.com/tollgate/tollgate/proto/money"
-	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
 // countCarry fills in what a carried call used; it says whether something of
@@ -26,7 +25,7 @@ func (x *exchange) countCarry() (estimated bool) {
 		return x.countSpeech()
 	case Transcription, Translation:
 		return !x.countHeard()
-	case ImageEdit, ImageVariation:
+	case Images, ImageEdit, ImageVariation:
 		return !x.countImages()
 	case Batches:
 		// What a batch will cost nobody knows when it is made.
@@ -149,7 +148,8 @@ func (x *exchange) countProxy() bool {
 	if model != "" {
 		x.req.Facts.Model = model
 		var now = x.req.Started.Unix()
-		id, cost, sell := x.config.PricesOf(x.target, model)
+		id, cost, sell, own := x.config.PricesOf(x.target, model)
+		x.ownCost = own
 		x.attempt.ModelId, x.attempt.ProviderModel = id, model
 		x.costPrice, x.sellPrice = money.Effective(cost, now), money.Effective(sell, now)
 		if x.sellPrice == nil {
@@ -161,7 +161,7 @@ func (x *exchange) countProxy() bool {
 	if !u.Reported {
 		return false
 	}
-	tokensOf(&u, &x.tokens)
+	x.take(&u)
 	return true
 }
 
@@ -201,8 +201,9 @@ func (x *exchange) proxyModel() string {
 
 // unitsOf gives the units of a carried call to its event.
 func (x *exchange) unitsOf() {
-	u := &x.carried.units
-	if u.Images != 0 || u.Characters != 0 || u.AudioMilliseconds != 0 {
-		x.event.Units = &usagev1.Units{Images: u.Images, Characters: u.Characters, AudioMilliseconds: u.AudioMilliseconds}
+	c := &x.carried.units
+	if c.Images != 0 || c.Characters != 0 || c.AudioMilliseconds != 0 {
+		u := x.units()
+		u.Images, u.Characters, u.AudioMilliseconds = c.Images, c.Characters, c.AudioMilliseconds
 	}
 }

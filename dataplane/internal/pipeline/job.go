@@ -81,11 +81,11 @@ func (x *exchange) serve() error {
 		}
 		return nil
 	}
+	if served == nil && (x.job != nil || op == Images) {
+		return x.unserved()
+	}
 	if x.job == nil {
 		return nil
-	}
-	if served == nil {
-		return x.unserved()
 	}
 	x.job.served = served
 	if served.Form == providerkind.CohereForm {

@@ -112,7 +112,7 @@ func steps() []step {
 	jobs := []Operation{Embeddings, Moderations, Rerank}
 	// Carried calls have steps of their own; all others pay for them one look
 	// at a short list each, some nanoseconds.
-	carried, owned := []Operation{Speech, Transcription, Translation, ImageEdit, ImageVariation}, []Operation{Files, Batches, Stored, Proxy}
+	carried, owned := []Operation{Speech, Transcription, Translation, Images, ImageEdit, ImageVariation}, []Operation{Files, Batches, Stored, Proxy}
 	return []step{
 		// First of all who asks: nothing else is done for strangers, not even
 		// reading their body.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"time"
 
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/embedding"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/metrics"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -23,9 +24,10 @@ func (x *exchange) settle() error {
 	if x.billable() {
 		// A request that the provider never took has no cost, nor the price of
 		// a request.
-		ev.CostNano = int64(money.Cost(x.costPrice, &x.tokens))
-		ev.PriceNano = int64(money.Cost(x.sellPrice, &x.tokens))
-		ev.CostPriceId, ev.SellPriceId = x.costPrice.GetId(), x.sellPrice.GetId()
+		if x.carried != nil {
+			x.unitsOf()
+		}
+		x.charge()
 	}
 	if x.sent {
 		x.req.Facts.Cost, x.req.Facts.CostKnown = money.Nano(ev.PriceNano), true
@@ -89,6 +91,9 @@ func (x *exchange) count() (estimated bool) {
 
 func (x *exchange) promptTokens() int64 {
 	prompt, size := openai.PromptText(x.peek.Prompt())
+	if size == 0 {
+		prompt, size = embedding.Texts(x.peek.Prompt())
+	}
 	n := x.p.counter.Tokens(prompt, size)
 	if context := x.peek.Context(); len(context) > 0 {
 		prompt, size = openai.PromptText(context)
@@ -135,9 +140,6 @@ func (x *exchange) fill() {
 	ev.ClientIp, ev.UserAgent = req.ClientIP, req.UserAgent
 	ev.Provider, ev.ProviderModel = req.Facts.Provider, req.Facts.Model
 	ev.Tokens = &x.tokens
-	if x.carried != nil {
-		x.unitsOf()
-	}
 	ev.HttpStatus = int32(x.status())
 	if x.fault != nil {
 		ev.ErrorCode = x.fault.Kind.Code
@@ -152,8 +154,7 @@ func (x *exchange) observe() {
 	m := metrics.Request{
 		Operation: string(req.Operation), Provider: req.Facts.Provider, Status: x.status(),
 		Duration: x.took, TimeToFirstToken: x.first, Streamed: x.streamed,
-		Input:  x.tokens.Input + x.tokens.CacheRead + x.tokens.CacheWrite + x.tokens.AudioInput + x.tokens.ImageInput,
-		Output: x.tokens.Output + x.tokens.AudioOutput,
+		Input: money.InputTokens(&x.tokens), Output: money.OutputTokens(&x.tokens),
 	}
 	if x.fault != nil {
 		m.Code = x.fault.Kind.Code

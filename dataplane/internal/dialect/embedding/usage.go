@@ -60,3 +60,30 @@ func count(s *jsonscan.Scanner, n *int64) bool {
 	}
 	return s.Skip()
 }
+
+// Texts gives the text of an input that is one string or an array of strings,
+// and how long it is.
+func Texts(input []byte) (text []byte, size int) {
+	var s jsonscan.Scanner
+	s.Reset(input)
+	one := func() bool {
+		c := s.Peek()
+		var raw []byte
+		if !s.Raw(&raw) {
+			return false
+		}
+		if c == '"' {
+			if len(text) > 0 {
+				text = append(text, ' ')
+			}
+			text = jsonscan.Unescape(text, raw[1:len(raw)-1])
+		}
+		return true
+	}
+	if s.Peek() == '[' {
+		s.Array(func(int) bool { return one() })
+	} else {
+		one()
+	}
+	return text, len(text)
+}

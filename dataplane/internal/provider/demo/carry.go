@@ -70,6 +70,8 @@ func Carry(call *Carried) (*Response, error) {
 			"text":  fmt.Sprintf("The demo provider heard %d bytes.", size),
 			"usage": map[string]any{"type": "duration", "seconds": 1 + size/32000},
 		})
+	case "images":
+		r.draw(call.Body, b)
 	case "files":
 		r.file(call, size, sum)
 	default:

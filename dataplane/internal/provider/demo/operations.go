@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/tollgate/tollgate/dataplane/internal/provider"
 )
 
 // operate answers a call beside chat, with what the text alone decides.
@@ -26,8 +28,6 @@ func (r *Response) operate(call *Call, b behaviour) {
 		answer, refusal = embed(call.Body)
 	case "moderations":
 		answer, refusal = moderate(call.Body)
-	case "images":
-		answer, refusal = draw(call.Body)
 	case "rerank":
 		answer, refusal = rank(call.Body)
 	case "completions":
@@ -221,28 +221,48 @@ func rank(body []byte) (any, string) {
 // maxPictures bounds n.
 const maxPictures = 10
 
-func draw(body []byte) (any, string) {
+// draw answers with pictures, or with an event for each.
+func (r *Response) draw(body [][]byte, b behaviour) {
 	var req struct {
 		Prompt string `json:"prompt"`
 		N      int    `json:"n"`
+		Stream bool   `json:"stream"`
 	}
+	refusal := ""
 	switch {
-	case json.Unmarshal(body, &req) != nil:
-		return nil, unreadable
+	case json.Unmarshal(bytes.Join(body, nil), &req) != nil:
+		refusal = unreadable
 	case req.Prompt == "":
-		return nil, "prompt must not be empty."
+		refusal = "prompt must not be empty."
 	case req.N < 0 || req.N > maxPictures:
-		return nil, fmt.Sprintf("n must be from 1 to %d.", maxPictures)
+		refusal = fmt.Sprintf("n must be from 1 to %d.", maxPictures)
 	}
+	if refusal != "" {
+		r.refuse(400, refusal, "invalid_request")
+		return
+	}
+	r.pause = b.chunkDelay
 	data := []object{}
 	for i := range max(1, req.N) {
 		data = append(data, object{"b64_json": base64.StdEncoding.EncodeToString(picture(req.Prompt, i))})
 	}
 	in, out := tokensOf(req.Prompt), 16*len(data)
-	return object{"created": 0, "data": data, "output_format": "png", "size": "16x16", "usage": object{
-		"input_tokens": in, "output_tokens": out, "total_tokens": in + out,
-		"input_tokens_details": object{"text_tokens": in, "image_tokens": 0},
-	}}, ""
+	used := object{"input_tokens": in, "output_tokens": out, "total_tokens": in + out,
+		"input_tokens_details": object{"text_tokens": in, "image_tokens": 0}}
+	if !req.Stream {
+		r.json(object{"created": 0, "data": data, "output_format": "png", "size": "16x16", "usage": used})
+		r.spoil(b)
+		return
+	}
+	r.content, r.kind = provider.EventStream, "text/event-stream"
+	for i, d := range data {
+		d["type"], d["created_at"], d["output_format"], d["size"] = "image_generation.completed", 0, "png", "16x16"
+		if i == len(data)-1 {
+			d["usage"] = used
+		}
+		r.pieces = append(r.pieces, append([]byte("event: image_generation.completed\n"), event(encode(d))...))
+	}
+	r.spoil(b)
 }
 
 // picture is a small image whose colours come from the prompt.
