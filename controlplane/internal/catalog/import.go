@@ -237,7 +237,7 @@ type moment struct {
 func moments(prices []*configv1.Price, from time.Time) []moment {
 	var out []moment
 	for _, p := range prices {
-		m := moment{time.Unix(p.GetEffectiveFromUnix(), 0).UTC(), ratesOf(p)}
+		m := moment{time.Unix(p.GetEffectiveFromUnix(), 0).UTC(), RatesOf(p)}
 		if !m.at.After(from) {
 			m.at, out = from, nil
 		}

@@ -146,8 +146,8 @@ func (r *Rates) Proto() *configv1.Price {
 	return p
 }
 
-// ratesOf is the price of a list in our form.
-func ratesOf(p *configv1.Price) Rates {
+// RatesOf is the price of a list in our form.
+func RatesOf(p *configv1.Price) Rates {
 	opt := func(n *int64) *money.Nano {
 		if n == nil {
 			return nil
@@ -164,7 +164,7 @@ func ratesOf(p *configv1.Price) Rates {
 	}
 	for _, v := range p.GetVariants() {
 		r.Variants = append(r.Variants, Variant{AboveInputTokens: v.GetAboveInputTokens(), ServiceTier: v.GetServiceTier(),
-			FromMinute: v.GetFromMinute(), ToMinute: v.GetToMinute(), Rates: ratesOf(v.GetPrice())})
+			FromMinute: v.GetFromMinute(), ToMinute: v.GetToMinute(), Rates: RatesOf(v.GetPrice())})
 	}
 	return r
 }

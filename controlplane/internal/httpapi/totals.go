@@ -30,12 +30,18 @@ func (s *Server) ListTenants(ctx context.Context, r apiserver.ListTenantsRequest
 	return apiserver.ListTenants200JSONResponse{Data: data, HasMore: more, NextCursor: next}, nil
 }
 
+func unitsJSON(u usage.Units) apiserver.Units {
+	return apiserver.Units{Searches: u.Searches, Images: u.Images, AudioMilliseconds: u.AudioMilliseconds, Characters: u.Characters}
+}
+
 func totalsJSON(t usage.Totals) apiserver.Totals {
 	return apiserver.Totals{
 		Requests: t.Requests, Errors: t.Errors, Attempts: t.Attempts, Estimated: t.Estimated,
 		InputTokens: t.Tokens.Input, OutputTokens: t.Tokens.Output, CacheReadTokens: t.Tokens.CacheRead,
 		CacheWriteTokens: t.Tokens.CacheWrite, ReasoningTokens: t.Tokens.Reasoning, AudioInputTokens: t.Tokens.AudioInput,
 		AudioOutputTokens: t.Tokens.AudioOutput, ImageInputTokens: t.Tokens.ImageInput,
+		CacheWriteHourTokens: t.Tokens.CacheWriteHour, ImageOutputTokens: t.Tokens.ImageOutput, AudioCacheReadTokens: t.Tokens.AudioCacheRead,
+		Units:    unitsJSON(t.Units),
 		CostNano: t.CostNano, PriceNano: t.PriceNano,
 	}
 }

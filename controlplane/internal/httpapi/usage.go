@@ -107,7 +107,9 @@ func (s *Server) GetRequest(ctx context.Context, r apiserver.GetRequestRequestOb
 	}
 	out := apiserver.GetRequest200JSONResponse{
 		Request: requestJSON(e), Attempts: convert(e.Attempts, attemptJSON), AudioInputTokens: e.Tokens.AudioInput,
-		AudioOutputTokens: e.Tokens.AudioOutput, ImageInputTokens: e.Tokens.ImageInput, ConfigRevision: e.ConfigRevision,
+		AudioOutputTokens: e.Tokens.AudioOutput, ImageInputTokens: e.Tokens.ImageInput,
+		CacheWriteHourTokens: e.Tokens.CacheWriteHour, ImageOutputTokens: e.Tokens.ImageOutput, AudioCacheReadTokens: e.Tokens.AudioCacheRead,
+		Units: unitsJSON(e.Units), ServiceTier: e.ServiceTier, CostReported: e.CostReported, ConfigRevision: e.ConfigRevision,
 		ClientIp: e.ClientIP, UserAgent: e.UserAgent, DataPlaneId: e.DataPlaneID, Epoch: e.Epoch, Seq: e.Seq, IngestedAt: e.IngestedAt,
 	}
 	if p, ok := prices[e.CostPriceID]; ok {

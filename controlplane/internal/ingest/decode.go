@@ -134,8 +134,12 @@ func (n *normaliser) event(d *decoder, e *usagev1.Event) usage.Event {
 			CacheRead: n.number("tokens.cache_read", t.CacheRead, maxTokens), CacheWrite: n.number("tokens.cache_write", t.CacheWrite, maxTokens),
 			Reasoning:  n.number("tokens.reasoning", t.Reasoning, maxTokens),
 			AudioInput: n.number("tokens.audio_input", t.AudioInput, maxTokens), AudioOutput: n.number("tokens.audio_output", t.AudioOutput, maxTokens),
-			ImageInput: n.number("tokens.image_input", t.ImageInput, maxTokens),
+			ImageInput:     n.number("tokens.image_input", t.ImageInput, maxTokens),
+			CacheWriteHour: n.number("tokens.cache_write_hour", t.CacheWriteHour, maxTokens),
+			ImageOutput:    n.number("tokens.image_output", t.ImageOutput, maxTokens),
+			AudioCacheRead: n.number("tokens.audio_cache_read", t.AudioCacheRead, maxTokens),
 		},
+		Units: n.units(e.Units), ServiceTier: n.text("service_tier", e.ServiceTier), CostReported: e.CostReported,
 		CostNano: n.amount("cost_nano", e.CostNano), PriceNano: n.amount("price_nano", e.PriceNano),
 		CostPriceID: n.text("cost_price_id", e.CostPriceId), SellPriceID: n.text("sell_price_id", e.SellPriceId),
 		ConfigRevision: int64(min(e.ConfigRevision, math.MaxInt64)), ClientIP: n.text("client_ip", e.ClientIp),
@@ -144,6 +148,17 @@ func (n *normaliser) event(d *decoder, e *usagev1.Event) usage.Event {
 	out.UserAgent = clean(e.UserAgent)
 	out.Attempts = n.attempts(e.Attempts)
 	return out
+}
+
+func (n *normaliser) units(u *usagev1.Units) usage.Units {
+	if u == nil {
+		return usage.Units{}
+	}
+	return usage.Units{
+		Searches: n.number("units.searches", u.Searches, maxTokens), Images: n.number("units.images", u.Images, maxTokens),
+		AudioMilliseconds: n.number("units.audio_milliseconds", u.AudioMilliseconds, maxTokens),
+		Characters:        n.number("units.characters", u.Characters, maxTokens),
+	}
 }
 
 func (n *normaliser) attempts(in []*usagev1.Attempt) []usage.Attempt {

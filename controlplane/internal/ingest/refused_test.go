@@ -240,7 +240,7 @@ func TestHugeAmountsAreExact(t *testing.T) {
 		e.CostNano = want[i]
 		if tokens > 0 {
 			e.Tokens = &usagev1.Tokens{Input: tokens}
-			e.CostNano = int64(money.Cost(price, e.Tokens))
+			e.CostNano = int64(money.Cost(price, e.Tokens, nil))
 		}
 		e.PriceNano = e.CostNano
 	}

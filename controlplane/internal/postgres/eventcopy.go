@@ -18,7 +18,8 @@ const eventColumns = `data_plane_id, epoch, seq, tenant_id, project_id, api_key_
 	provider, provider_model, started_at, duration_us, first_token_us, outcome, http_status, error_code,
 	streamed, estimated, input, output, cache_read, cache_write, reasoning, audio_input, audio_output,
 	image_input, cost_nano, price_nano, cost_price_id, sell_price_id, config_revision, attempts,
-	attempt_detail, client_ip, user_agent`
+	attempt_detail, client_ip, user_agent, cache_write_hour, image_output, audio_cache_read, searches, images,
+	audio_milliseconds, characters, service_tier, cost_reported`
 
 // postgresEpoch is where Postgres counts microseconds from.
 const postgresEpoch = 946_684_800_000_000
@@ -27,7 +28,7 @@ const postgresEpoch = 946_684_800_000_000
 // of the driver costs a third of the whole transaction; this one is fixed to
 // eventColumns.
 func encodeEvents(events []*usage.Event) ([]byte, error) {
-	w := copyWriter{buf: make([]byte, 0, 640*len(events)+32), columns: uint16(strings.Count(eventColumns, ",") + 1)}
+	w := copyWriter{buf: make([]byte, 0, 768*len(events)+32), columns: uint16(strings.Count(eventColumns, ",") + 1)}
 	w.buf = append(w.buf, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
 	for _, e := range events {
 		if err := w.event(e); err != nil {
@@ -63,6 +64,11 @@ func (w *copyWriter) event(e *usage.Event) error {
 		return fmt.Errorf("attempts of %s/%d/%d: %w", e.DataPlaneID, e.Epoch, e.Seq, err)
 	}
 	w.text(e.ClientIP, e.UserAgent)
+	w.int8(t.CacheWriteHour, t.ImageOutput, t.AudioCacheRead)
+	u := &e.Units
+	w.int8(u.Searches, u.Images, u.AudioMilliseconds, u.Characters)
+	w.text(e.ServiceTier)
+	w.bool(e.CostReported)
 	return nil
 }
 

@@ -25,12 +25,15 @@ const selectSums = `sum(requests)::bigint AS requests, sum(errors)::bigint AS er
 	sum(cache_read)::bigint AS cache_read, sum(cache_write)::bigint AS cache_write, sum(reasoning)::bigint AS reasoning,
 	sum(audio_input)::bigint AS audio_input, sum(audio_output)::bigint AS audio_output, sum(image_input)::bigint AS image_input,
 	least(sum(cost_nano), 9223372036854775807)::bigint AS cost_nano, least(sum(price_nano), 9223372036854775807)::bigint AS price_nano,
-	sum(duration_us)::bigint AS duration_us`
+	sum(duration_us)::bigint AS duration_us, sum(cache_write_hour)::bigint AS cache_write_hour, sum(image_output)::bigint AS image_output,
+	sum(audio_cache_read)::bigint AS audio_cache_read, sum(searches)::bigint AS searches, sum(images)::bigint AS images,
+	sum(audio_milliseconds)::bigint AS audio_milliseconds, sum(characters)::bigint AS characters`
 
 func totalsTargets(t *usage.Totals) []any {
-	k := &t.Tokens
+	k, u := &t.Tokens, &t.Units
 	return []any{&t.Requests, &t.Errors, &t.Attempts, &t.Estimated, &k.Input, &k.Output, &k.CacheRead, &k.CacheWrite, &k.Reasoning,
-		&k.AudioInput, &k.AudioOutput, &k.ImageInput, &t.CostNano, &t.PriceNano, &t.DurationUS}
+		&k.AudioInput, &k.AudioOutput, &k.ImageInput, &t.CostNano, &t.PriceNano, &t.DurationUS,
+		&k.CacheWriteHour, &k.ImageOutput, &k.AudioCacheRead, &u.Searches, &u.Images, &u.AudioMilliseconds, &u.Characters}
 }
 
 // conditions are the WHERE of a query with its arguments; on a rollup also which
@@ -213,17 +216,19 @@ const selectEvents = `SELECT data_plane_id, epoch, seq, e.tenant_id, e.project_i
 	provider, provider_model, started_at, duration_us, first_token_us, outcome, http_status, error_code,
 	streamed, estimated, input, output, cache_read, cache_write, reasoning, audio_input, audio_output,
 	image_input, cost_nano, price_nano, cost_price_id, sell_price_id, config_revision, attempt_detail, client_ip, user_agent,
-	ingested_at, coalesce(k.name, '')
+	ingested_at, cache_write_hour, image_output, audio_cache_read, searches, images, audio_milliseconds, characters,
+	service_tier, cost_reported, coalesce(k.name, '')
 	FROM usage_event e LEFT JOIN api_key k ON k.tenant_id = e.tenant_id AND k.api_key_id = e.api_key_id `
 
 func scanEvent(row pgx.CollectableRow) (e usage.Request, err error) {
 	var outcome int16
-	t := &e.Tokens
+	t, u := &e.Tokens, &e.Units
 	err = row.Scan(&e.DataPlaneID, &e.Epoch, &e.Seq, &e.TenantID, &e.ProjectID, &e.APIKeyID, &e.RequestID, &e.Route, &e.Operation,
 		&e.Provider, &e.ProviderModel, &e.StartedAt, &e.DurationUS, &e.FirstTokenUS, &outcome, &e.HTTPStatus, &e.ErrorCode,
 		&e.Streamed, &e.Estimated, &t.Input, &t.Output, &t.CacheRead, &t.CacheWrite, &t.Reasoning, &t.AudioInput, &t.AudioOutput,
 		&t.ImageInput, &e.CostNano, &e.PriceNano, &e.CostPriceID, &e.SellPriceID, &e.ConfigRevision, &e.Attempts, &e.ClientIP, &e.UserAgent,
-		&e.IngestedAt, &e.APIKeyName)
+		&e.IngestedAt, &t.CacheWriteHour, &t.ImageOutput, &t.AudioCacheRead, &u.Searches, &u.Images, &u.AudioMilliseconds, &u.Characters,
+		&e.ServiceTier, &e.CostReported, &e.APIKeyName)
 	e.Outcome, e.StartedAt, e.IngestedAt = usagev1.Outcome(outcome), e.StartedAt.UTC(), e.IngestedAt.UTC()
 	return e, err
 }

@@ -46,6 +46,17 @@ func (tr truth) add(e *usagev1.Event, groups ...string) {
 		t.Tokens.CacheRead += k.GetCacheRead()
 		t.Tokens.CacheWrite += k.GetCacheWrite()
 		t.Tokens.Reasoning += k.GetReasoning()
+		t.Tokens.AudioInput += k.GetAudioInput()
+		t.Tokens.AudioOutput += k.GetAudioOutput()
+		t.Tokens.AudioCacheRead += k.GetAudioCacheRead()
+		t.Tokens.ImageInput += k.GetImageInput()
+		t.Tokens.ImageOutput += k.GetImageOutput()
+		t.Tokens.CacheWriteHour += k.GetCacheWriteHour()
+		u := e.GetUnits()
+		t.Units.Searches += u.GetSearches()
+		t.Units.Images += u.GetImages()
+		t.Units.AudioMilliseconds += u.GetAudioMilliseconds()
+		t.Units.Characters += u.GetCharacters()
 		t.CostNano += e.CostNano
 		t.PriceNano += e.PriceNano
 		t.DurationUS += e.DurationNs / 1000

@@ -19,6 +19,7 @@ const modelNotFound = "model_not_found"
 type Totals struct {
 	Requests, Errors, Attempts, Estimated int64
 	Tokens                                Tokens
+	Units                                 Units
 	CostNano, PriceNano                   int64
 	DurationUS                            int64
 }
@@ -37,6 +38,13 @@ func (t *Totals) Add(o Totals) {
 	t.Tokens.AudioInput += o.Tokens.AudioInput
 	t.Tokens.AudioOutput += o.Tokens.AudioOutput
 	t.Tokens.ImageInput += o.Tokens.ImageInput
+	t.Tokens.CacheWriteHour += o.Tokens.CacheWriteHour
+	t.Tokens.ImageOutput += o.Tokens.ImageOutput
+	t.Tokens.AudioCacheRead += o.Tokens.AudioCacheRead
+	t.Units.Searches += o.Units.Searches
+	t.Units.Images += o.Units.Images
+	t.Units.AudioMilliseconds += o.Units.AudioMilliseconds
+	t.Units.Characters += o.Units.Characters
 	t.CostNano = addMoney(t.CostNano, o.CostNano)
 	t.PriceNano = addMoney(t.PriceNano, o.PriceNano)
 	t.DurationUS += o.DurationUS
@@ -53,7 +61,7 @@ func addMoney(a, b int64) int64 {
 
 // Count adds one event to t.
 func (t *Totals) Count(e *Event) {
-	o := Totals{Requests: 1, Attempts: int64(len(e.Attempts)), Tokens: e.Tokens,
+	o := Totals{Requests: 1, Attempts: int64(len(e.Attempts)), Tokens: e.Tokens, Units: e.Units,
 		CostNano: e.CostNano, PriceNano: e.PriceNano, DurationUS: e.DurationUS}
 	if e.IsError() {
 		o.Errors = 1

@@ -17,7 +17,12 @@ import (
 type Tokens struct {
 	Input, Output, CacheRead, CacheWrite, Reasoning int64
 	AudioInput, AudioOutput, ImageInput             int64
+	// CacheWriteHour is no part of CacheWrite, AudioCacheRead none of CacheRead.
+	CacheWriteHour, ImageOutput, AudioCacheRead int64
 }
+
+// Units are what providers count besides tokens.
+type Units struct{ Searches, Images, AudioMilliseconds, Characters int64 }
 
 // Event is one request as the ledger keeps it.
 type Event struct {
@@ -37,6 +42,9 @@ type Event struct {
 	ErrorCode                     string
 	Streamed, Estimated           bool
 	Tokens                        Tokens
+	Units                         Units
+	ServiceTier                   string
+	CostReported                  bool
 	CostNano, PriceNano           int64
 	CostPriceID, SellPriceID      string
 	ConfigRevision                int64

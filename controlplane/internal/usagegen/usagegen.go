@@ -49,7 +49,26 @@ func New(seed uint64, n int, from, until time.Time) *World {
 	}
 	w.Models[1].Cost.CacheRead, w.Models[1].Cost.CacheWrite = &read, &write
 	w.Models[2].Cost.PerRequest = 17
+	w.vary()
 	return w
+}
+
+// vary gives the models prices of every class, and under every condition.
+func (w *World) vary() {
+	n := func(v int64) *int64 { return &v }
+	small, mid := w.Models[0].Cost, w.Models[1].Cost
+	small.ImageOutput, small.AudioInput, small.AudioOutput, small.Reasoning = n(9_000_000_007), n(700_000_001), n(1_400_000_009), n(900_000_011)
+	small.PerSearch, small.PerImage, small.PerAudioMinute, small.PerMillionCharacters = 10_000_003, 40_000_000, 6_000_001, 15_000_000_007
+	small.Variants = []*configv1.PriceVariant{
+		{AboveInputTokens: 9000, ServiceTier: "priority", Price: &configv1.Price{Input: 400_000_003, Output: 1_600_000_001, CacheRead: n(77)}},
+		{AboveInputTokens: 9000, Price: &configv1.Price{Input: 300_000_001, Output: 900_000_001}},
+		{ServiceTier: "flex", Price: &configv1.Price{Input: 75_000_001, Output: 300_000_001, PerImage: 3}},
+	}
+	mid.CacheWriteHour, mid.AudioCacheRead = n(6_000_000_001), n(300_000_007)
+	mid.Variants = []*configv1.PriceVariant{
+		{FromMinute: 990, ToMinute: 30, Price: &configv1.Price{Input: 1_500_000_001, Output: 7_500_000_003, Reasoning: n(5)}},
+		{FromMinute: 600, ToMinute: 720, Price: &configv1.Price{Input: 1_000_000_001, Output: 2}},
+	}
 }
 
 func price(id string, in, out int64) *configv1.Price {
@@ -119,6 +138,7 @@ func (w *World) answer(e *usagev1.Event, m Model, status int32) {
 		e.Tokens.CacheRead, e.Tokens.CacheWrite = w.rnd.Int64N(8000), w.rnd.Int64N(2000)
 		e.Tokens.Reasoning = w.rnd.Int64N(e.Tokens.Output)
 	}
+	w.more(e)
 	n := 1
 	if w.rnd.IntN(20) == 0 {
 		n = 2
@@ -133,10 +153,31 @@ func (w *World) answer(e *usagev1.Event, m Model, status int32) {
 	}
 }
 
+// more draws the classes, units, tiers and reported costs that are rare.
+func (w *World) more(e *usagev1.Event) {
+	if w.rnd.IntN(4) == 0 {
+		t := e.Tokens
+		t.CacheWriteHour, t.AudioInput, t.AudioCacheRead = w.rnd.Int64N(900), w.rnd.Int64N(300), w.rnd.Int64N(200)
+		t.AudioOutput, t.ImageInput, t.ImageOutput = w.rnd.Int64N(400), w.rnd.Int64N(700), w.rnd.Int64N(1300)
+	}
+	if w.rnd.IntN(5) == 0 {
+		e.Units = &usagev1.Units{
+			Searches: w.rnd.Int64N(4), Images: w.rnd.Int64N(3), AudioMilliseconds: w.rnd.Int64N(100_000), Characters: w.rnd.Int64N(5000),
+		}
+	}
+	e.ServiceTier = []string{"", "", "", "", "flex", "priority"}[w.rnd.IntN(6)]
+	e.CostReported = w.rnd.IntN(12) == 0
+}
+
 func (w *World) charge(e *usagev1.Event, m Model) {
-	e.CostPriceId, e.CostNano = m.Cost.Id, int64(money.Cost(m.Cost, e.Tokens))
+	at := money.ConditionsOf(e.Tokens, e.ServiceTier, e.StartedAtUnixNano)
+	if e.CostReported {
+		e.CostNano = w.rnd.Int64N(1e9)
+	} else {
+		e.CostPriceId, e.CostNano = m.Cost.Id, int64(money.Cost(money.Pick(m.Cost, at), e.Tokens, e.Units))
+	}
 	e.PriceNano = e.CostNano
 	if m.Sell != nil {
-		e.SellPriceId, e.PriceNano = m.Sell.Id, int64(money.Cost(m.Sell, e.Tokens))
+		e.SellPriceId, e.PriceNano = m.Sell.Id, int64(money.Cost(money.Pick(m.Sell, at), e.Tokens, e.Units))
 	}
 }

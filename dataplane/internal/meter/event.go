@@ -53,7 +53,14 @@ func appendEvent(b []byte, e *usagev1.Event) []byte {
 	b = appendString(b, 23, e.GetClientIp())
 	b = appendString(b, 24, e.GetUserAgent())
 	b = appendString(b, 25, e.GetProvider())
-	return appendString(b, 26, e.GetProviderModel())
+	b = appendString(b, 26, e.GetProviderModel())
+	if u := e.GetUnits(); u != nil {
+		var at int
+		b, at = openMessage(b, 27)
+		b = closeMessage(appendUnits(b, u), at)
+	}
+	b = appendString(b, 28, e.GetServiceTier())
+	return appendBool(b, 29, e.GetCostReported())
 }
 
 func appendTokens(b []byte, t *usagev1.Tokens) []byte {
@@ -64,7 +71,17 @@ func appendTokens(b []byte, t *usagev1.Tokens) []byte {
 	b = appendVarint(b, 5, uint64(t.GetReasoning()))
 	b = appendVarint(b, 6, uint64(t.GetAudioInput()))
 	b = appendVarint(b, 7, uint64(t.GetAudioOutput()))
-	return appendVarint(b, 8, uint64(t.GetImageInput()))
+	b = appendVarint(b, 8, uint64(t.GetImageInput()))
+	b = appendVarint(b, 9, uint64(t.GetCacheWriteHour()))
+	b = appendVarint(b, 10, uint64(t.GetImageOutput()))
+	return appendVarint(b, 11, uint64(t.GetAudioCacheRead()))
+}
+
+func appendUnits(b []byte, u *usagev1.Units) []byte {
+	b = appendVarint(b, 1, uint64(u.GetSearches()))
+	b = appendVarint(b, 2, uint64(u.GetImages()))
+	b = appendVarint(b, 3, uint64(u.GetAudioMilliseconds()))
+	return appendVarint(b, 4, uint64(u.GetCharacters()))
 }
 
 func appendAttempt(b []byte, a *usagev1.Attempt) []byte {
@@ -130,6 +147,7 @@ func fit(e *usagev1.Event) *usagev1.Event {
 		CostNano: e.GetCostNano(), PriceNano: e.GetPriceNano(), CostPriceId: short(e.GetCostPriceId()), SellPriceId: short(e.GetSellPriceId()),
 		ConfigRevision: e.GetConfigRevision(), ClientIp: short(e.GetClientIp()), UserAgent: short(e.GetUserAgent()),
 		Provider: short(e.GetProvider()), ProviderModel: short(e.GetProviderModel()),
+		Units: e.GetUnits(), ServiceTier: short(e.GetServiceTier()), CostReported: e.GetCostReported(),
 	}
 	// The last attempts tell how it ended.
 	all := e.GetAttempts()

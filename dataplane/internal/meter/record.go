@@ -138,8 +138,9 @@ func appendAdmit(b []byte, a *AdmitInfo) []byte {
 	} {
 		b = appendText(b, s)
 	}
-	b = appendPrice(b, a.Cost)
-	b = appendPrice(b, a.Sell)
+	c := money.Conditions{InputTokens: a.InputTokens, AtUnix: a.StartedAtUnixNano / 1e9}
+	b = appendPrice(b, a.Cost, c)
+	b = appendPrice(b, a.Sell, c)
 	streamed := byte(0)
 	if a.Streamed {
 		streamed = 1
@@ -167,12 +168,13 @@ func clip(s string, n int) string {
 }
 
 // appendPrice keeps what an interrupted request can have cost: there is no
-// estimate of other classes than text.
-func appendPrice(b []byte, p *configv1.Price) []byte {
+// estimate of other classes than text, and nobody will say what tier it ran in.
+func appendPrice(b []byte, p *configv1.Price, c money.Conditions) []byte {
 	if p == nil {
 		return append(b, 0)
 	}
 	b = appendText(append(b, 1), p.GetId())
+	p = money.Pick(p, c)
 	b = binary.AppendVarint(b, p.GetInput())
 	b = binary.AppendVarint(b, p.GetOutput())
 	return binary.AppendVarint(b, p.GetPerRequest())
@@ -274,7 +276,7 @@ func interrupted(a *AdmitInfo, word uint64) *usagev1.Event {
 	if sell == nil {
 		sell = a.Cost
 	}
-	ev.CostNano, ev.CostPriceId = int64(money.Cost(a.Cost, ev.Tokens)), a.Cost.GetId()
-	ev.PriceNano, ev.SellPriceId = int64(money.Cost(sell, ev.Tokens)), sell.GetId()
+	ev.CostNano, ev.CostPriceId = int64(money.Cost(a.Cost, ev.Tokens, nil)), a.Cost.GetId()
+	ev.PriceNano, ev.SellPriceId = int64(money.Cost(sell, ev.Tokens, nil)), sell.GetId()
 	return ev
 }

@@ -168,7 +168,7 @@ func (x *exchange) demoRoute(name string) (*routeOf, bool) {
 // price chooses the price versions of this moment.
 func (x *exchange) price() error {
 	now := x.req.Started.Unix()
-	x.costPrice = money.Effective(x.target.CostPrices, now)
+	x.costPrice, x.ownCost = money.Effective(x.target.CostPrices, now), x.target.OwnCost
 	x.sellPrice = money.Effective(x.target.SellPrices, now)
 	if x.sellPrice == nil {
 		x.sellPrice = x.costPrice

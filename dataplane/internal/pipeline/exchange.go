@@ -89,8 +89,12 @@ type exchange struct {
 	first     time.Duration
 	took      time.Duration
 
-	event    usagev1.Event
-	tokens   usagev1.Tokens
+	event  usagev1.Event
+	tokens usagev1.Tokens
+	// said is what the provider said; ownCost that the cost price was set for
+	// the very model that is called.
+	said     said
+	ownCost  bool
 	attempt  usagev1.Attempt
 	attempts [1]*usagev1.Attempt
 	metered  bool
@@ -127,6 +131,7 @@ func (x *exchange) reset() {
 	x.called, x.firstByte, x.first, x.took = time.Time{}, 0, 0, 0
 	x.event.Reset()
 	x.tokens.Reset()
+	x.said, x.ownCost = said{}, false
 	x.attempt.Reset()
 	x.quoted, x.scratch, x.text = x.quoted[:0], x.scratch[:0], x.text[:0]
 	if cap(x.text) > keepText {

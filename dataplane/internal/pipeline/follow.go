@@ -27,7 +27,9 @@ type follower struct {
 	hide  bool
 	kinds uint16
 
-	usage     canon.Usage
+	usage canon.Usage
+	// tier is the service tier that was named last, in our words.
+	tier      string
 	text      *[]byte
 	textBytes int
 	// done says that the provider ended the stream in the agreed way.
@@ -155,6 +157,9 @@ func (f *follower) event(ev []byte) error {
 // see takes one event of ours.
 func (f *follower) see(ev *canon.Event) error {
 	f.kinds |= 1 << ev.Kind
+	if ev.ServiceTier != nil {
+		f.tier = tierName(ev.ServiceTier)
+	}
 	switch ev.Kind {
 	case canon.BeginEvent:
 		f.begun |= 1 << (ev.Choice & 63)

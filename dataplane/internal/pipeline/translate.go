@@ -8,7 +8,6 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/eventstream"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
-	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
 // translation holds what a request needs whose caller and provider speak
@@ -193,7 +192,7 @@ func (x *exchange) reported() bool {
 		u = &x.follow.usage
 	}
 	if u.Reported {
-		tokensOf(u, &x.tokens)
+		x.take(u)
 		return true
 	}
 	s := &x.summary.Usage
@@ -201,15 +200,9 @@ func (x *exchange) reported() bool {
 		s = &x.stream.Answer.Usage
 	}
 	if s.Reported {
-		s.Tokens(&x.tokens)
+		x.takePassing(s)
 	}
 	return s.Reported
-}
-
-func tokensOf(u *canon.Usage, t *usagev1.Tokens) {
-	t.Input, t.CacheRead, t.CacheWrite = u.Input, u.CacheRead, u.CacheWrite
-	t.AudioInput, t.ImageInput = u.AudioInput, u.ImageInput
-	t.Output, t.Reasoning, t.AudioOutput = u.Output+u.ImageOutput, u.Reasoning, u.AudioOutput
 }
 
 // answerText is the text that the provider sent, as it stands in JSON.

@@ -174,6 +174,7 @@ func (k *compiler) target(modelID string) Target {
 	}
 	t.ProviderModel, t.CredentialID, t.UnknownPrice = m.GetProviderModel(), m.GetCredentialId(), m.GetUnknownPrice()
 	t.CostPrices, t.SellPrices = m.GetCostPrices(), m.GetSellPrices()
+	t.OwnCost = len(t.CostPrices) > 0
 	if shared := k.catalog.models[m.GetCatalogId()]; shared != nil {
 		t.Abilities = abilitiesOf(shared)
 		if len(t.CostPrices) == 0 {

@@ -152,6 +152,9 @@ type Target struct {
 	CostPrices   []*configv1.Price
 	SellPrices   []*configv1.Price
 	UnknownPrice configv1.UnknownPrice
+	// OwnCost says that CostPrices were set for this very model, and do not
+	// come from the catalogue.
+	OwnCost bool
 	// Abilities are what the catalogue says of the model.
 	Abilities
 }

@@ -29,19 +29,19 @@ func (c *Compiled) Owners() []Target { return c.owners }
 
 // PricesOf finds the prices of a provider's model that was called by its own
 // name: those of the tenant's model with this credential, else the
-// catalogue's. It looks through all routes, which only calls without a route
+// catalogue's; own says that the cost was set for that very model. It looks through all routes, which only calls without a route
 // need.
-func (c *Compiled) PricesOf(owner *Target, model string) (modelID string, cost, sell []*configv1.Price) {
+func (c *Compiled) PricesOf(owner *Target, model string) (modelID string, cost, sell []*configv1.Price, own bool) {
 	for _, r := range c.routes {
 		for i := range r.Targets {
 			if t := &r.Targets[i]; t.CredentialID == owner.CredentialID && t.ProviderModel == model && modelID < t.ModelID {
-				modelID, cost, sell = t.ModelID, t.CostPrices, t.SellPrices
+				modelID, cost, sell, own = t.ModelID, t.CostPrices, t.SellPrices, t.OwnCost
 			}
 		}
 	}
 	if modelID != "" {
-		return modelID, cost, sell
+		return modelID, cost, sell, own
 	}
 	m := c.catalog.models[owner.Provider+"/"+model]
-	return "", m.GetCostPrices(), m.GetSellPrices()
+	return "", m.GetCostPrices(), m.GetSellPrices(), false
 }

@@ -1654,20 +1654,38 @@ type Request struct {
 
 // RequestDetail defines model for RequestDetail.
 type RequestDetail struct {
-	Attempts          []Attempt `json:"attempts"`
-	AudioInputTokens  int64     `json:"audio_input_tokens"`
-	AudioOutputTokens int64     `json:"audio_output_tokens"`
-	ClientIp          string    `json:"client_ip"`
-	ConfigRevision    int64     `json:"config_revision"`
-	CostPrice         *Price    `json:"cost_price,omitempty"`
-	DataPlaneId       string    `json:"data_plane_id"`
-	Epoch             int64     `json:"epoch"`
-	ImageInputTokens  int64     `json:"image_input_tokens"`
+	Attempts []Attempt `json:"attempts"`
+
+	// AudioCacheReadTokens No part of cache_read_tokens
+	AudioCacheReadTokens int64 `json:"audio_cache_read_tokens"`
+	AudioInputTokens     int64 `json:"audio_input_tokens"`
+	AudioOutputTokens    int64 `json:"audio_output_tokens"`
+
+	// CacheWriteHourTokens No part of cache_write_tokens
+	CacheWriteHourTokens int64  `json:"cache_write_hour_tokens"`
+	ClientIp             string `json:"client_ip"`
+	ConfigRevision       int64  `json:"config_revision"`
+	CostPrice            *Price `json:"cost_price,omitempty"`
+
+	// CostReported cost_nano is what the provider says it charges, and not computed from a price
+	CostReported     bool   `json:"cost_reported"`
+	DataPlaneId      string `json:"data_plane_id"`
+	Epoch            int64  `json:"epoch"`
+	ImageInputTokens int64  `json:"image_input_tokens"`
+
+	// ImageOutputTokens No part of output_tokens
+	ImageOutputTokens int64     `json:"image_output_tokens"`
 	IngestedAt        time.Time `json:"ingested_at"`
 	Request           Request   `json:"request"`
 	SellPrice         *Price    `json:"sell_price,omitempty"`
 	Seq               int64     `json:"seq"`
-	UserAgent         string    `json:"user_agent"`
+
+	// ServiceTier Tier that the provider served the request in; empty for the standard one
+	ServiceTier string `json:"service_tier"`
+
+	// Units What providers count besides tokens
+	Units     Units  `json:"units"`
+	UserAgent string `json:"user_agent"`
 }
 
 // RequestPage defines model for RequestPage.
@@ -1830,11 +1848,17 @@ type TenantStatus string
 // Totals defines model for Totals.
 type Totals struct {
 	// Attempts Calls of providers
-	Attempts          int64 `json:"attempts"`
-	AudioInputTokens  int64 `json:"audio_input_tokens"`
-	AudioOutputTokens int64 `json:"audio_output_tokens"`
-	CacheReadTokens   int64 `json:"cache_read_tokens"`
-	CacheWriteTokens  int64 `json:"cache_write_tokens"`
+	Attempts int64 `json:"attempts"`
+
+	// AudioCacheReadTokens No part of cache_read_tokens
+	AudioCacheReadTokens int64 `json:"audio_cache_read_tokens"`
+	AudioInputTokens     int64 `json:"audio_input_tokens"`
+	AudioOutputTokens    int64 `json:"audio_output_tokens"`
+	CacheReadTokens      int64 `json:"cache_read_tokens"`
+
+	// CacheWriteHourTokens No part of cache_write_tokens
+	CacheWriteHourTokens int64 `json:"cache_write_hour_tokens"`
+	CacheWriteTokens     int64 `json:"cache_write_tokens"`
 
 	// CostNano What providers charge, nano-dollars
 	CostNano int64 `json:"cost_nano"`
@@ -1845,8 +1869,11 @@ type Totals struct {
 	// Estimated Requests whose tokens were counted here
 	Estimated        int64 `json:"estimated"`
 	ImageInputTokens int64 `json:"image_input_tokens"`
-	InputTokens      int64 `json:"input_tokens"`
-	OutputTokens     int64 `json:"output_tokens"`
+
+	// ImageOutputTokens No part of output_tokens
+	ImageOutputTokens int64 `json:"image_output_tokens"`
+	InputTokens       int64 `json:"input_tokens"`
+	OutputTokens      int64 `json:"output_tokens"`
 
 	// PriceNano What the tenant pays, nano-dollars
 	PriceNano int64 `json:"price_nano"`
@@ -1854,6 +1881,24 @@ type Totals struct {
 	// ReasoningTokens Part of output_tokens
 	ReasoningTokens int64 `json:"reasoning_tokens"`
 	Requests        int64 `json:"requests"`
+
+	// Units What providers count besides tokens
+	Units Units `json:"units"`
+}
+
+// Units What providers count besides tokens
+type Units struct {
+	// AudioMilliseconds Audio that was heard
+	AudioMilliseconds int64 `json:"audio_milliseconds"`
+
+	// Characters Characters that were spoken
+	Characters int64 `json:"characters"`
+
+	// Images Images that were made
+	Images int64 `json:"images"`
+
+	// Searches Searches that the provider made, and search units of a rerank
+	Searches int64 `json:"searches"`
 }
 
 // UnknownPrice defines model for UnknownPrice.

@@ -1659,20 +1659,38 @@ type Request struct {
 
 // RequestDetail defines model for RequestDetail.
 type RequestDetail struct {
-	Attempts          []Attempt `json:"attempts"`
-	AudioInputTokens  int64     `json:"audio_input_tokens"`
-	AudioOutputTokens int64     `json:"audio_output_tokens"`
-	ClientIp          string    `json:"client_ip"`
-	ConfigRevision    int64     `json:"config_revision"`
-	CostPrice         *Price    `json:"cost_price,omitempty"`
-	DataPlaneId       string    `json:"data_plane_id"`
-	Epoch             int64     `json:"epoch"`
-	ImageInputTokens  int64     `json:"image_input_tokens"`
+	Attempts []Attempt `json:"attempts"`
+
+	// AudioCacheReadTokens No part of cache_read_tokens
+	AudioCacheReadTokens int64 `json:"audio_cache_read_tokens"`
+	AudioInputTokens     int64 `json:"audio_input_tokens"`
+	AudioOutputTokens    int64 `json:"audio_output_tokens"`
+
+	// CacheWriteHourTokens No part of cache_write_tokens
+	CacheWriteHourTokens int64  `json:"cache_write_hour_tokens"`
+	ClientIp             string `json:"client_ip"`
+	ConfigRevision       int64  `json:"config_revision"`
+	CostPrice            *Price `json:"cost_price,omitempty"`
+
+	// CostReported cost_nano is what the provider says it charges, and not computed from a price
+	CostReported     bool   `json:"cost_reported"`
+	DataPlaneId      string `json:"data_plane_id"`
+	Epoch            int64  `json:"epoch"`
+	ImageInputTokens int64  `json:"image_input_tokens"`
+
+	// ImageOutputTokens No part of output_tokens
+	ImageOutputTokens int64     `json:"image_output_tokens"`
 	IngestedAt        time.Time `json:"ingested_at"`
 	Request           Request   `json:"request"`
 	SellPrice         *Price    `json:"sell_price,omitempty"`
 	Seq               int64     `json:"seq"`
-	UserAgent         string    `json:"user_agent"`
+
+	// ServiceTier Tier that the provider served the request in; empty for the standard one
+	ServiceTier string `json:"service_tier"`
+
+	// Units What providers count besides tokens
+	Units     Units  `json:"units"`
+	UserAgent string `json:"user_agent"`
 }
 
 // RequestPage defines model for RequestPage.
@@ -1835,11 +1853,17 @@ type TenantStatus string
 // Totals defines model for Totals.
 type Totals struct {
 	// Attempts Calls of providers
-	Attempts          int64 `json:"attempts"`
-	AudioInputTokens  int64 `json:"audio_input_tokens"`
-	AudioOutputTokens int64 `json:"audio_output_tokens"`
-	CacheReadTokens   int64 `json:"cache_read_tokens"`
-	CacheWriteTokens  int64 `json:"cache_write_tokens"`
+	Attempts int64 `json:"attempts"`
+
+	// AudioCacheReadTokens No part of cache_read_tokens
+	AudioCacheReadTokens int64 `json:"audio_cache_read_tokens"`
+	AudioInputTokens     int64 `json:"audio_input_tokens"`
+	AudioOutputTokens    int64 `json:"audio_output_tokens"`
+	CacheReadTokens      int64 `json:"cache_read_tokens"`
+
+	// CacheWriteHourTokens No part of cache_write_tokens
+	CacheWriteHourTokens int64 `json:"cache_write_hour_tokens"`
+	CacheWriteTokens     int64 `json:"cache_write_tokens"`
 
 	// CostNano What providers charge, nano-dollars
 	CostNano int64 `json:"cost_nano"`
@@ -1850,8 +1874,11 @@ type Totals struct {
 	// Estimated Requests whose tokens were counted here
 	Estimated        int64 `json:"estimated"`
 	ImageInputTokens int64 `json:"image_input_tokens"`
-	InputTokens      int64 `json:"input_tokens"`
-	OutputTokens     int64 `json:"output_tokens"`
+
+	// ImageOutputTokens No part of output_tokens
+	ImageOutputTokens int64 `json:"image_output_tokens"`
+	InputTokens       int64 `json:"input_tokens"`
+	OutputTokens      int64 `json:"output_tokens"`
 
 	// PriceNano What the tenant pays, nano-dollars
 	PriceNano int64 `json:"price_nano"`
@@ -1859,6 +1886,24 @@ type Totals struct {
 	// ReasoningTokens Part of output_tokens
 	ReasoningTokens int64 `json:"reasoning_tokens"`
 	Requests        int64 `json:"requests"`
+
+	// Units What providers count besides tokens
+	Units Units `json:"units"`
+}
+
+// Units What providers count besides tokens
+type Units struct {
+	// AudioMilliseconds Audio that was heard
+	AudioMilliseconds int64 `json:"audio_milliseconds"`
+
+	// Characters Characters that were spoken
+	Characters int64 `json:"characters"`
+
+	// Images Images that were made
+	Images int64 `json:"images"`
+
+	// Searches Searches that the provider made, and search units of a rerank
+	Searches int64 `json:"searches"`
 }
 
 // UnknownPrice defines model for UnknownPrice.
@@ -9881,177 +9926,181 @@ func (sh *strictHandler) GetUsage(ctx echo.Context, tenantId TenantId, params Ge
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3rkts2uuCroLRTlWQP++JLMpPuXz62M8ebOHZ12ye1FXvVaPKThDQJMADYssblqnmaebB5ki18AHgR",
-	"QYmUxG47J78St0gQ+PDdrx8nschywYFrNTn7OMmppBlokPivp4VUQpr/S0DFkuWaCT45m3D4oKcx/kjE",
-	"jOgFkJzOgVzDTEiYRBNmnvq9ALmaRBNOM5icTezzk2ii4gVk1Kya0Q8/AZ/rxeTs29PTaKJXuXlSacn4",
-	"fPLpUzT5QYqs/f1LTaWOCONxWih2C+fk0SlJ6EoROhdkuQBOMqaUWSS8l5lZtr6TmZAZ1ZOzSUI1HGmW",
-	"mVO0t/MigSwXGni8+hFW7Y09IRJyoJosmV4gXBTNgNzAilCekGuRmP9RS5CKUIUPzJhUmpgvkoQlfr8L",
-	"oAnIasO1Dx+ZL3dA8eG33wa3PXtJdbxo7/f5Gzr3N3gLUjHBiRYkXlA+h869zI7sch2b+O5xaA8/sYxp",
-	"82ToPlL8sb5eAjNapHpy9vA0MouzrMgmZw8MlmSMu3+V32FcwxwkfugNcMr1i6R92hcJ+VoDn/77n//6",
-	"hghJVFqUCJJTvaj2o3GNKd6HhN8LJiGZnGlZwKAzvxEBkPMkIvChxFwuln0wVovh+PrJbF7lgitAcn4t",
-	"xXUKSE+x4Bo43gfN85TF1GzvJLdP/Mdvyuz1Y+2Df5Ewm5xN/tdJxS9O7K/qxK+LX1w7rZTCXot72Kz1",
-	"JGeOenIpcpCa2f3RNBVLSKZSFNr+pbnYBf6d6AVTSFIZXZGYpuk5gSzXK5IB5YrQNDUw1JDhEmtAKaFE",
-	"paQr82+L7Oau63BlXH/3eNJGsGgSS6AakinVfS8imsCHnElQg95ZMHs/AdaHzAR44klXQSxBhxaxp2r9",
-	"OaVKTws18BQWFQPLlVJjKovU3txGfPGPX+DTZgEJt0wUanpLU5ZMC65Z2j77W/NnSyzVqZ3Qwb+YYxEp",
-	"NCIzWQp5oyZRz8PlUvwGsZ52QEzCrbgZCC/cycB3lKa6QAgCNzzu1wmNNbs1z1oksiwJNzN5H1jAsfFe",
-	"yPypzt1+nSC7q8HB3bhDxXJv0TqhthGg2kaDXqr9imvzEbNfywye4kPDWcLPNANlyEB63kA1gQ9M6Y1M",
-	"oS4yA4oHSpwX9uEHtd9LnrELPXvqqX3bi7Py39EotFVH7Cb43iyAWFn3lSIiTUBp4p5fF0pbhV0dk/Cs",
-	"3bf9ms7B3e6r2eTs121HmsPkU7SOGgnVKJnKS920hhM5Lfa/tm9cs73v97WdOz3qTzRdew1uQU7dBwOI",
-	"Rm/A6rv4yIrQJV1Vn78WIgXKD4DvnzqR7gK5cfvuxC3IlOZTBbHgiWoon3/77vFpXf98+O33D08bOuhp",
-	"kKt2bOEXpheXVlb3xv4Sc9f3DTyBZApUpiFDZKZBEloKwzNSNIWnSBMvQJ0SUcpNJ1CXokgTsqC3gJIU",
-	"knPCNMGvGqW1t2BV5YHXNJmFWHIieBw2tepk6ZboIEytDQm1LzaWkADXjKZdQj0pJB55aiVuD+UPjD47",
-	"jUUSVoTQmJterzT0XzKX4pYZAyuoWbkfp5lIIA0+ooxGuLOWsUUlKDfX2kq0Bt+aelADUmN7TYCvQyso",
-	"LoqE6edcy5C1EGun58AHmuUpcr6cTW9gdWwVpNDJaayF7MIH++MN45t+7tSCh1xAnDIwBmYexkvQ1CrA",
-	"NEmYOSZNX9cObw3RFrQWVAVs/Mv/enL08NvviOFz1nYCA1C0IQzdm7c8DxDcO3EisoAPQaUWfi9AbdCT",
-	"lShkDFt/74Sygt93UV7Na3gHjWusXXjj/iKPPus7ap6gcdz6rZV35KDeibz3oOpUNLOPulPoxaVepdBG",
-	"KLpUZ8TBRREqgSg255BYpxeNY1Bon6tzMhdinsIZodz/XYsb4IQpMgMdLyAhM2HklAJ5y2IwT4kCjQ1v",
-	"/lwDlch/KjeU4HiBS8ND7BeCltBTmtNrlrISio1T/GJUMEqQmZGYcpKIc/QmOO2MgzmR+T+mze9caDyr",
-	"hJkxnL2UpHyFXj2m8GVwJlTt8hjPi4D40/BBR4RldA4RoUXCREQMfxURSURcZIBQKG88p1qDNC/+v1/p",
-	"0T9Oj76fHr3/+CB69PDTXyYbNcNHD9uK4W9K8Gnl3GlrYeYAyKkDkIsXVEfEYF4K+EhEILuGJGF8rtyR",
-	"VERUDhAvIqIl5eXrEQLcLh0RCZLym/GOKQrtYD/SByRQJbh5NAhFo5iYwxYyQEY/0FQBoj/ioEM7i15E",
-	"C3INZM5uwahIENSUtRCpCn14jcprdxk5bCxB41epH6WJHs1ThPjcU6ppKuYvvYbSRP/rgqV6ynjAE3oL",
-	"cuXMTyOFUF0tNFhhxBRxnLp98niNsjexwwYX2MXdJ7gh1emS8UQsQyqTeUbpaS5ZDNtdpeYhFPG5hLjm",
-	"HlrnTk5P91oXUVrkyvJJPifoLe+natiTVjqSyIFTdjLP9dFjcWQMmQ68n1ocmSLLVuGTd7sEGecQ8sFn",
-	"uZBakRSMYcG0Igg3QtMuNN9bP4Y0HXQ5HV6xTj3YoekaokQV5pfQ2EY9XV6wvfC9hb+1aMpfH/318YO/",
-	"PXy82aANYGs/1Asi0Q6fD/gkwv6Q/tfsQL2GX2tOrqbPoy063rv/Hr3/33/p8CmvYef6CTZ6VXrbYtvw",
-	"6u6V0IZM2EMNbZ4i6Hv7UomjF1/u4wEclcS2eacPxObbPDeI0yi7X/FnVNPXKeWhgMFMG7KoiyteZNfu",
-	"pqim09y82GWepuwWwrqc0/u3YdiFeYymQRyvPu0+1H3Gy9JBs4bsg7WXLGN6KGpWm1X9Kb51N4FYqwdv",
-	"E1nMK8R+zirBC4s0YXdZcZ0ytRgaitvbLSHhlvnAWnP7L22MxHlYUWlze5So1lr8A+ttKVMrelyeSsUS",
-	"lHbYvGY9SJERe7vGWDCAJYJXUVDBIULnKqFp2gZoRRNaaJpuvpNYcA6xRtt2ixemws813NvmZ0ltjNPu",
-	"pomBQSopfY8BFpCzaS0K2jzXf/ssF4NncwGKMK4FARovyNuLnyKyXICLJpeq95JyrZpmWM3rV+jF1Pkm",
-	"gl5B87vynpTNjhvvcvkUTa6pgmkh06aMWGidq7OTE5qzYysvjmORndw+CPoYh1s65pqnhoZEoZtMdM8E",
-	"iITR1FzdFhA8c481XenbNtRB0yxJt7/bbcDU1MImClnARyRjSkuaRuTf//wXEZLEhdKYVhbgHfMgMl7g",
-	"373h33aozYSMzMr4gEFJmiQSlCJMkYwmxlLujrhMwwkkPxnuEC+opLEGqZopJPi15UIowy0IU+f1RAum",
-	"FaQz820M9jnvxDWNbyYj5CE4q6qm9HocqhFHg7yatBg1+EB5B03oBJG+C/faGDUgzaFiWJ2pDk22VVPE",
-	"Hp9u5zvr4dox+FATkX7kYslLJqmsjBHcuW+ASSKWvKnCfhvcWZjvlDrsd6dbI64H5S/lhx/hl7d+OsBm",
-	"hi6xa2rIeJZrxbG24WFXePfNwuW9Go3/3Lr5SxQkdKnIk6dPn19eTn98/n+nL56dXT5/evH8zbT6o2FF",
-	"/+fy1c/2XevnR3Zk/ohLi1k7cuD4JcasE5KBpmhdNtDwgY3h90hhqcF4M1Hfg4VdaUD72Ne1E4QzW74w",
-	"rvSEcFiWcpIDJKouw+icMh4RJVyQR2DwJqacKOCJQSctjKruHodUASqEf/KxEfnY/0xm0+Imm7waFp/D",
-	"BobNeeibbnINC2firuui1r51JjjTJDHWERfOHF+B7me1Qi4sI+nxbJfmzqezlM0XuucyKZ33N5KtvsvB",
-	"mNbEW/XloRdUhaxkTJhWAHyg16HyGfSx93MhUiRlNeiNgseCz5jMoK+pt2vOENQTk53JrrTIc/QNpELp",
-	"YCTexvj6HqpQdA5TXKzfCzX5tFmmo2Fh8bOuunvqWktWaty5P3/tUktaqg5Yo8Y6FjevNnRtjVO/38Qc",
-	"fmIqkOs2SHXY6KKzhDEdhLrrqtPaElGXBhJNnkEK2qLtfo7OICfp51V+VsnctSAskxigz9D6diY48CQX",
-	"jGuicqA36pzc9LGDIiL0wvyKbxHrQjiKF7Se6tL8q/tXVcETTSjXCylyFh9loAy+YAYMuFjBNSRSxDdH",
-	"seAGt21M0igvR7cPg2T5TMRayKcLiG/aFwAf8pRyqsOEtcFxIm46HOhiqXbCJquIi5uJWyNq7C14o3iw",
-	"C8iFDOWFmgP3d2zXoRSgl/Bx11MwzObdd8MbTlMqAxLs7SVJ7G8kB0kylqa2Ru8GuIrIdaFRYclBTv/9",
-	"z39FzndjQEYUXaF3Z7mg+pwUuZGA35MEYpbR1ELRuxVPjx9829RaHoW0rx8YpImt6GoBdcY+hAMqIqbt",
-	"PE2jdR830ztqIS2L29vpuVy7eicE3JeU0zlkwHWw6uyu67n61mh1EthupUjbLawLYY2rPUuQNjjzcBft",
-	"cqItrrPG/XV5z+6w1KE/LMOcDN/fetC79yg06WQPp0JjoV1qHtZ3sn6ssUsKXoYQLHMp2X3p10cSPREV",
-	"Cr3SWXk2oycG5XIGxuxQC5b3l1Ivy3eCSl2nsMbMPiF7yDAXtqvTc/l2c89B3MbfD8R9h15FNysdwBbN",
-	"/XWFj/cNdvi1/dnWOWbvMIMFcyeT9IBrtAx4vIE1rtnTQrpUblFw7ZJUMRD1tUeFb9a8H+E0LarUUsjk",
-	"EF9oZamcHpJl++vo5tkI8Htg1lAG8Hfl0m7nQbfvzgDbAihkUK2vHYQ+sZtDR4GU02c2LWPbRri8m9Jn",
-	"Me1jV9a7RbieEk3ydTsIgiWcNR3bvLcufjM8tD84QXkXxry94q7jz7i1JGw33nn+bzQpOBr1/d56ax8u",
-	"X95XFqyX1W1KPW5utITjEIGxOe+4joXrnLrgCbleVWkylCeunKa7dDycxNjCm83F5vvl+e6YjGuIudAw",
-	"DUvGl1jfHCpgMDJML8BBRgvRByB7IOB6QlYHNm3IHL6nlOG9c4U3JQnvB9AWiF7xn4TqKipb0DwHrszF",
-	"zxikibKxo5imaeVG1FTOQX+liIv4+RIz+JBLUOqMpDDTRBS214tBpIQwm99nw6vkw5EWaTo3/DiR6IIv",
-	"w1H4KaZ8rVrNxWienPhk1qDx8cqpWXXqGcgYJOYcOp/4OW7KS8iKSZh/zIR0aXXb85zdO2NxB8WSfq9c",
-	"mgfX9YNBzTHwU36XIQJ8VehYZI1Yi/V+ltdZ5EpLoNkUS62rytQ4FfYBI2GkLHKbtBkX4bjMq1uQtwyW",
-	"4eLqW5jWAjfrrnG9MOzOJq15zMxBMpH0CxPOXGe3nsny5jy3NCzh0R/f31R+q+gcXpt3QqbysFiVFv3P",
-	"oEVuue7Arf5diiJo1ZsFa9s9yIqapttVZfvUOl67pnrYqay8r3LNRpCsiV3lDTaP1IBYiE68jGqi7oKq",
-	"aSZkRxp/rXXhdsW+XCr89VrnkU3tCdZ8VGAFwC1NCzgnChMrq74cWEQsScISwoU+J5m4BUJdDrnNVb42",
-	"mpc696WitZplDD3Zboxub8Ry2DLqTTMIvylSw5tXNkzlKy8995kJieql74ti+A3Nckvo17a2Pk3FMuzN",
-	"8kkkIUFRW8dRkCiuUwiF4MvUkz3XQRiEV7GnQRmF5zkjWB0b+QpdIcsMEM1Aqh179Tz89rs26ZVXFiim",
-	"4WWSCeoSgIWzVTqsv6Z6oa4lntz998aKWF8iFE1sIiwkLn5fqwM2/53GC2ENinpVsBU5+CLCYGpgMKl6",
-	"DE4d8KNJKua5FNdmudJSUY0cuprrzNBB53XEgLfhEO8MURRTchBrZ0yrJr5PosmHo7k4cp/5TQl+fEGX",
-	"L114qPbrkbph+ZHIbXeNI+RABvhaFtCqvKst7+h6K0fo0g6ZIomhSC2qXeOtIjUeE3y36sljzAmjDNg+",
-	"oZH5q8EGoUqadv26Qj/dwOqMcPO1gmM2D+UEqEwZIFf4ymmINI0QyuatpcuMc7C3bKrWqBT9cuqYPHGV",
-	"LERCntLYNXdaLkQKJGVKH9dpo3cDpyad1FSpkkxeO9ehLTcKaKaFlK6x5VaK5FbzWUsg1CQFqgwECsOH",
-	"ZzMwC9ZS5gf7H9dNMrdFu4EgInkFdk2kFAkT05jGC5hKoMn2yLWNKmOepXm1bEUx6K2qi0LP13baoX1p",
-	"KZmG3d6aLkQhh7w60IcGsxlYvWWg6trhCcuo+frAG7FvDb6RoZ8Rks1tywYvW5zFZ6gaSzub0R+rsgX5",
-	"++C95iCnFvEyxotB2GBeRQgNfMelVUxrND5sAWcHDXxLAZXWWdHzpUa7kZ7vDDZsbVVeOMxFJeuwB32j",
-	"HKG0MtIGJIkFt82rXBmR63RdCm4rSnrLCbPH/7Yb2CYmQm5VZ3U7zG6Rc6AzSv1iS7B0suvOsp4/mfYB",
-	"mXabCa812lzrpn2OCczePUHVgLYpnzV//pOp3i9TLXlkI2fuNPrj8MwmN+xkez+wkPMjkFkVrpnR8EFv",
-	"98P4TEHzcOdObMuJQGq0XE1lEfDEvOLpimhIU9vmzfY7Levz266ju+M9Mxa0H19xgxAplH5+Ta+dsWgd",
-	"FMcJ3A7CDby9pm+irPPxjYXbNpg/RDgkKIpW72ivRM4xoxkd3wpr/g30M+8l8NsXOXA0fMMOg4r2Wi2z",
-	"fBt4ptDONtd0bkv7bfcRTIlVYj3VdavFZu9jC+Z1WaThgOHTlCpVmfAshsj2T7RU7rgA3jQlMxoHu/s7",
-	"A7atc6dJT6LaciaDAxs7r7qLNRvxFlWCXRkxqtNqe1UL+fZJcOjv1m7fQ8C7vZsFt269VxuvNRFtaZP+",
-	"AFsA/LMI6YwdXDGa2FrErVfrSxb7MMwLUNjqeu9OM+7yg10Wajy4D1/tySVLNtT6CfEv3CvCY9NQtEJS",
-	"CLW0gZnukO0lL0K+g15lx4hcsHdhCDUavBVEmnDpTvjQVZemQClYOJ+h1pLS6CdWRK4dKDXWwipcYNZt",
-	"RLpQfOc3xaxWTIMboBJQlNpKG4fbQ4HmgvpbEwxKJ7Y7QoC2PTZHW/ieA67fq8OVCgJbKPNtBagmaVZB",
-	"xEHdxLvbyW2KsZn93H0ySJlNtWsySOXSaPevFUqfVQhd5i8ZQ2UO6pwoSNPaA65DaU6xqq90iAnrFoA0",
-	"DQq4hu4dKFO3jMBq/bSS+GeYO5FTqWvIr0CTrFAlw1gTx9fi1lmqtR5w67RldCP80RAYPmzW55ioFFVh",
-	"A7TNlR2tlkAwlr+5u9yDrmB/zfJc75/Fy6QpIAldReTtm6eN8W6UqJxyHPg0F7aTecYS7oorqw09fvT9",
-	"thr1XskhF1TbBoGNUFezhMmNQKtrkg+3N96YHr3/j7+EswM6AfTcTwsbdtYWvbNO/1U5F2xNB+iac1A1",
-	"qG8n50spZH8JW6spC0i0rqqyLU3ou8cbRBPNdAobBoO1KNW1kqjPOXTjW/KUMm4DX27YwZY8YfOr30G9",
-	"/sm+bA7bOFrHXf3milX31Nd2yO8dWl6x9+yiQzWR2n08lYN3l3f3foY69bfkcPP3Ib6F38PuAtztPZjP",
-	"eW9wb8HYioo/3f6juv3/dMb/6YzveGe439q36A020djcHri7ND2yE2TDykoM7PZeG9YOFZ7r3Yq3zcgp",
-	"G324MbpZmW9VP/yGyzhAV5Oy8/JuMsdspUTxdg+0G1h1To1yP28YDIUTyrraqZYcuGa99VHgaux02ItC",
-	"6SmnXPR8/uBT0kBpllHdVfBlO5rhkfp/cqF1Pt2k96/bxz3WLAenhJ3sVZb+JrT0yfyloBi2B7TahtzW",
-	"ljm2+1bTlQx62DG2TQ0TTgweaLqdBJqF0Wu9XLU+3mvrqLoSJ6M6T1ibmWvPUseezTV8Ho+aONyaoueO",
-	"VKeeNaReR7AQawmyjcCt1rlEAwlr3GwDD31W+gfWOGmNE/YbZuaGOwZ8AzU1eRgu1jXlgZxz49Q+7OY1",
-	"nw5s+rbL7KCtesqgHnyVbj0MGozPQenBek0vPdLL4t3qd/uOEHSNF+gceI8shCoXrETjIBaGMSwI6DbS",
-	"NIcM1rYXtZQy38jOTj6s38YGyrx7X0DtKnf1BVy4NgBlNdyS21z8JMNcvgRuITUbnESTa2PpYNbBLYNl",
-	"Rw7BhZc3n40PrV7f2LMbB8YYbb2QInmhbXXQO7vUu0no44JPU1e4ulFnseWtn5EHrwRPdYa93HqIAF1O",
-	"vSG1pjvOzbnriwgnVJUH7QTRPbALJM29mAXuO+g2/GPebOvqLkF5otu/SxqKqlAdYyxBn7u+2Yo8KfRC",
-	"SPYPO0P8P/3U1i0REVy70U8vhIqXbM5f8H36GdU7Dm2pC+roAFSu0LXBt/nhGy69WQBBYfdVOQ1zj+ZK",
-	"I5Q2VW131vthJID5d2XZ6YamII9PO3sGT3dy9If78/ii1v4X+lqkLA60jBR5iCJezAgXOiK+LkaRjN74",
-	"9AGX/xOXCbzbh7byDTvrytpyZulWsypnzdZ8leNgQGhHVWxm0xueG5WX2q8VU8c1Vub2pNpBaY8HQfam",
-	"/OrnHzI9cBerfdWvZjur0jfRW8+y+9naj66T660xpD1YZ2SnAoR6y43Uss7mf7seJz5ngCn9P4jLbkOJ",
-	"LjZmDbzeLfCGs65DMyK74e7j3r0ebb97IZb76NJ+84eLwX/qBNGFWIYyoYfc054NTMp7dat0X+dld4tk",
-	"VagceNKR9v6m3F+3Y3StUACbdNSTYvv117kP9+i9RrICzpEqj9jmdkbEPHzkOqr3HGdS5rOtz0vBZkwR",
-	"mVGWQkLWskmxcqPZhanPx+qRsfXvufmAtsW7y+VcggRbFAaJz4we1+c7PIq2d9SrI7W+lpe7y8WGIlnN",
-	"L72mUhvKW3fk9o937TTwoHy3RL6Gx/mO4j/7O7aD8aMQT23026vx1OtU4GzJf4AUQW76VgU7QA0rI5lL",
-	"UeQqNChTzkFpl6iNAcC+ZQebm2z17GUWKFb0bypbKla4HItDdD0b1MdsxCZh7jZKQATxpQJv6+7n/s8D",
-	"WlrnIPIUznzLnK+w0ZPT7Urr4WsuOHyD6jyOgclyvSL2a4eGkV/Vl712ayO1Sw2oFAGnnXYszRyhBv4B",
-	"lNJRtxPZXkURzkpjCQ7FPXdQMsgqCm2hNb1e2W5DBpLl0Fu0jlCYuSaH5BpmwtZzrsiCJl3jl/cCNAb6",
-	"yzvsArOdO1dIpleXZj0L3mvr4Tz7OMGPoC9nzem50DqffPqEJD8LSLLntyBXesH43KoOQmqaRi6fPMsM",
-	"kFLGbQeslShwkJDBy7mkmcKhhYk4fsefFHoBXLOYarCM4arhjD1z3tgrV4LmnCbk6ys9V9N///NfV99g",
-	"mek7Xs0mwGs0D2T2gWPyJEPPFdajOMnVELrk6wdw9D15e/nsm/N33Nb44sNu4gyxd6YI4xtG2pwTg3z2",
-	"xYsfnr7jjx49+h7rQY4JVgnYn65onqfMTn85yW35wn/8pgS/Il9f/PCUfP/4279+Y2FByVUsErh6x+3p",
-	"r2bsw9Uxef3q8g3C4/WTN0//y1jvkGty9SKBLBcaeLw6+hFWV8fkwqW6GYBLuTJgunLuj6uI0FQJogzA",
-	"qCJXz9/Q+ZVziTONo5Hx7y9mRy+NDXVFtPDN9+g77jpoiRlRIgOPCFTjP3EwJaTKj4xPaj238KGkmtD+",
-	"jmN1UApUcmw2y9XSaL0lALyj6+qMKAByNQdXJnt1/I5jJXYMXEFl1U2e5EZPOHp4fDqJJjhpsxw+vlwu",
-	"jyn+fCzk/MS9q05+evH0+c+Xz/GdqtBi8sZ1qSWx4FqK1O655kQ6mzw8ffjd0YMHRw8furQrTnM2OZs8",
-	"Oj49fuSyCpHoTm4fnLgC3JOqCm5uZ4GUCTcvEiO+mdJP7aO2sLAeMFSdJnj1yMlPLGMazfAtDz617STN",
-	"k8wc5/cC5Mrz77N68o/lR306xoabFVjVHz1J2APQqcALWvWedpK1vY3rgqV6ivHyahstL/T7qp8fwvbh",
-	"6amtBOLaJUnUSc+QXMkC6daRtbXrsC6OT1hL1Djnj7a+yDaa7Fiw3OGJL11CJl1kGZUr5/tzaFJA1R7B",
-	"0kNZcI+syLe21HRukML1K3xv1jPIZlWGIIL9HfRLmIwIrpfjAeiXhbAdyr0sENIKbmVl89K1Jsnoikig",
-	"mGbiIeR97jUYndS9o7kb3NiElmU3vntfVef0nyJZHQxia80BPzXlPXZ2bN3X44DLxdXz7g/nv7NbQNGN",
-	"k/Mpt91VPbTOsdbTSnb8wYFWEbBTJbsg7iNMJ8Ye0xtZoG/n/QSfHJ0Fjsk+8Aij8g10LVThOyd4Iz8s",
-	"1tuA/l7KBnjti2kLqdw7UZt39DY3KnedMw6+pJrOguOy3o9DXE3ubQ7Ti77GER+joYClfccAlWs5gP37",
-	"M2vmGNOQcWzT4qduBPAh6mKDGPb40q7bt8nvc98Pvqz7fpIk/m79pI5Sc+hJ6pjBeaI4zdVC6E36wlN8",
-	"9NI/OYhWRKxBH7kezA0Ylsb7NeNUrgJJN+NpWY4zWhgQDwMXa62ZKM6u0djXwPsDfn7y5rIfjM1CR9bW",
-	"2SjtysnGakzFrDmLeSzwPqvsu1JxZbKaWI7uATrvCUAcYtsJu4uC2zG3o4KtPpV3LKhdFNw5t1zjPWLM",
-	"IAbKNQJDQ3nGOLbXX9ggeQ/4idqkjC7qLqdpDOXoP0iR9VGy3ohOG7Pmy6suowTlJKGrWusSLL6N8I+B",
-	"8a1jqnAliEYT30LpyPdTy6icMx6V05JLb6MhHRtasb1EauNq+qGDa2HXbe2gwGyM0vlc5Xxo3s8dC3o/",
-	"aGkclLgE172Ktlr9GGXOtvlxOXo5XUU2ocboBOgIxSyn3ihxwqoulEHMsK2dXvsWiKNYwbVumHesorf7",
-	"yo2mfNAbcMRL8uI6ZbEL1KXMcABD0WJGmDZX3IfTe9O7++ZcEvI4d+YWv2PCKzMz25dkNoQjx3a/Kxcz",
-	"mZz9+r5Bj2zOCeNWp4GjjLKUUNdkxzDmvPIRdTpA/G2d1MY9JJCCTTJs39urIqBtBzw/zzFxZ3/sfM6T",
-	"hn9t41nYnNuwWpdi0UhGHpF6G985MOF2IMMvC7CeLy2N3Y050ytiQEKK3Ce0tEEXbaDRt/nnKmrd7u6a",
-	"yOsJ44FbfUlt3/+D3utLw56pj0+UjW0xTTIi1PW1djF2F5e0f3vy+gW5gdUmiqnNPOu0BN9Us8VGD/qE",
-	"s4bKlFwhiUujDmnu/p/B0NCDYH1K2AQok7P7oUUzU3xUrb+WAjuaG6fS4OvGckqVJo9OSUJXqjlBfKPP",
-	"riOT3MbZqlRv1wAVfYJzMOjNoRZjcnLMuj5WosC48HG9M0DNVnhT5hR/jpyrkcZ/x/wrkC9+cC7Wi281",
-	"2JRnXduQqsmyTj6WY0M/bZL4JTaMTJOj0eMr7vMza2DxU4I+DcVyu9kXCeL3xkDKgchoO/t/MXtpYyCj",
-	"Uty9xFlGRo0LQKlIN+BHN9Gc0Jwd3cBqs/C35W3qCw934iFGlZoGVl7hqnu+sJBuTyrd4BezJ/tcZZ3d",
-	"3f3IunZd5kg3b+Uc95d/jlJO4TeJMVsXYsnt6BKmXDoZETxdtZCkB6mefKyaJW2UeiVejExTo0o9p/mP",
-	"QFVe73c99pza32hE1cTUAflm2+TqgUj2/uWq56r3IFdHRj6XuVAR9d60eiLhVtzYAovPFGeDUuYCt31I",
-	"KfNlYsSFyzTG1D6ManCxJC50HBfamjY5cGLTCtQBMEZoX+n9eWPM+jiGGywzsCa8SBMvCzFspFkGx+TC",
-	"HI3xOWGa0DllnABPbPf32gvl4GZtG6G4MgaqieAxnBEsDZ0ClZjOa0BPV4oUXLPUD4HHZ8HNI8OR7ksh",
-	"byDgOsAtfRHqlN3p/XDcO1CnMM/T0hklHJYOG85L7LAXKm8MgpU1ROIWZErzQVS3NeHzz0TPnvnPLrsT",
-	"A8CdKZ6HcFlsuE6XO+aGhZ18LAs1NurJT/2MwvFSLfELpXN4rEtg8aJexoKlPakhJSOj3AXZhHQ60yDJ",
-	"QixJKhqRXAvBEfTqqjnMJoGzvba3x/W7IfybfRoX/qERr73ejHs8pcTXU61XMZGEYVYW0fTGT0NEWYrF",
-	"yYe98163YhPt1MlH/78bqfKiauH5ZdPlmwUQhTWv1ytSa0w6OsnJOgRHojgJCXDNtlHb09pzX7QsrQ4y",
-	"vicxbgBtvaJqNHdidcTPNpe+3OE9ZdJXEBrXoVhDge6aui10efKx+ofXhLpye57h3/dBgIa7aazEZ9xl",
-	"MqJIzcTtVuhH3fpk/bU74ER34X8dixd1KIt1jB3TD3tAXnf/vti6bLqPerLxEdL7ZHfmi1VHhu1Rz5fl",
-	"s19+8LNxlvE1l2bjizsMhTbO+bmqL41N3o8G09jCncVH1/BilCjpGoWffKz+MHocpvWpEcMxI2D6XfCe",
-	"8YMza013anGaQWiEzVC3CAj3zJctGfAQdyASSmAdOH0tGIB6teQgXY/wJGNcEZokrjEZuV7ZlmPNWgmr",
-	"6DLp01HPkfUQyn22YpK4xEV1TJ7wsq+BzbDHrv1VjipVZAlpGpElOmUzegONVNeZkFVXouVCYKyMCw7t",
-	"oNSTJHGdeT9XcYa7uyc55noWtzH3SXKY0pMnSdK+qeomB6bbOSo4+Wj/Z5s9bi3RXa//D2WLZx4IAfbR",
-	"3U/IvTMy97wLA3wU/tmhxnjcHNPyPhBPu3+r2wvQe7C4R8a+0trupr1NrG57P7m7aiQ3qv40evc1qz55",
-	"UN1ZGOCz7qZzj210xu2f4w1lB/whri3EkJOPfiZXD0f/jlf8x9IrOiC9Qatwb4zLUu5Epzg8U+nQKKpx",
-	"g+MpFAfhV5+BPnFvDeHupBPcYXhbrWPMZu2i7AzyBasYeIbRG7y6Hq713nwdSXyfO5fYptR81v2D/tB9",
-	"g6if/tDdEqgHN3C1wpup/7V/6AsnfTzF+PZFXoFrHP9siBpfl/O+PlNSxO3dFzG64WrjGhrVyLUhtr3H",
-	"lpOP7v/62Rs73/cfyuLYAPJuo6MC3di85i4Mj3G4TVirqDB0TOvjUKzs/u2PUuTcgwUyNgqWNshubK8+",
-	"hWxDYUE5bmz8Vknjd0LFKRhd/ZQeDuin1Cg5HDK4I7SYKHQsMujdnemVe75zQdu+dOqyTe5poIdDnVG1",
-	"PY+endadnYI2VjGIJ6GTj+7/thVnuf1Oxgf7M9CUjet3c2euGiHV5hAeDv5d1SAe3n3l4IOHfwsIwo2X",
-	"q4psr7yqDUlPZulDdvX6Mrv9/MRmxoy2U3Ht2LGdO2adIG/fIs3sI1+0EY1nGN+Elh5Udxaiu3Cy+bO0",
-	"nnFz92M7W7iMbDl7xWiA48piyMlH/G8/k3nHK/5DGcxdkO62lj3UxmUpd2Epj8BUOtQDh5NjGsmH4Vf3",
-	"byI7gXIPBvK4eFeaxzvwNjenfxTl79Ku/af255Pc05TENE1dtM51V+3qQrSPhlj4ieBdnPatm5k96oSW",
-	"JiRxUrUi1yvbH4YnZfNYDpBgb+LjjubQBxzr0uFH8DOZO77A7dhl/wn3Tx8R92RXm3Bq+455d9X7+/G2",
-	"NFyo+y423KE0JsFa/B0tro4zsMs50ZKBm5CjWQaRHeANyYGdL8028tVk7V/fG0gqkLd+UTuH+ARZotvB",
-	"x8DciqMixyMo8/848Na3SPfzLlo06trFR6WnHxeocpjdAs7p2n7ft3u0r7WqCd3rN04dWBs3WpUqRy7F",
-	"KfLZDWa5UqWqpx0E1kHUiEgslOWtsnLsujftbbXf/MVNO8TeO0s3dcGXNttuH+2XfsAuVkIBVhnIghM/",
-	"6bnm9vRM+9P7T/8/AAD//w==",
+	"7H1tc9s2uuhfwejuTNt7aMt5aXdrf/JJ0j25bZqMnZzOnSZXhslHEmoSYAHQijaTmf01+8P2l9zBGwmS",
+	"oERKou309FMbiwSBB8/766dJzLKcUaBSTE4/TXLMcQYSuP7Xs4ILxtX/JSBiTnJJGJ2cTih8lLNY/4jY",
+	"HMkloBwvAF3DnHGYRBOinvq9AL6eRBOKM5icTszzk2gi4iVkWK2a4Y8/AV3I5eT025OTaCLXuXpSSE7o",
+	"YvL5czT5gbOs/f1LibmMEKFxWghyC2foyQlK8FogvGBotQSKMiKEWiS8l7la1t/JnPEMy8npJMESjiTJ",
+	"1Cna23mZQJYzCTRe/wjr9sbOEYccsEQrIpcaLgJngG5gjTBN0DVL1P+IFXCBsNAPzAkXEqkvooQkbr9L",
+	"wAnwasPeh4/Ulzug+Pjbb4Pbnr/CMl629/viLV64G7wFLgijSDIULzFdQOde5kdmuY5NfPc0tIefSEak",
+	"ejJ0H6n+0V8vgTkuUjk5fXwSqcVJVmST00cKSzJC7b/K7xAqYQFcf+gtUEzly6R92pcJ+loCnf37n//6",
+	"BjGORFqUCJJjuaz2I/UaM30fHH4vCIdkcip5AYPO/JYFQE6TCMHHEnMpW/XBWMmG4+tntXmRMypAk/Mb",
+	"zq5T0PQUMyqB6vvAeZ6SGKvtTXPzxH/8JtReP3kf/AuH+eR08r+mFb+Yml/F1K2rv9g4LefMXIt9WK11",
+	"nhNLPTlnOXBJzP5wmrIVJDPOCmn+Ul/sQv8dySURmqQyvEYxTtMzBFku1ygDTAXCaapgKCHTSzSAUkIJ",
+	"c47X6t8G2dVd+3AlVH73dNJGsGgSc8ASkhmWfS8imsDHnHAQg95ZEnM/AdanmQnQxJGugJiDDC1iTtX6",
+	"c4qFnBVi4CkMKgaWK6XGjBepubmN+OIev9BPqwU43BJWiNktTkkyK6gkafvs79SfDbFUp7ZCR/9FHQtx",
+	"JjUyoxXjN2IS9TxcztlvEMtZB8Q43LKbgfDSOxn4jpBYFhqCQBWP+3WCY0lu1bMGiQxL0puZfAgsYNl4",
+	"L2T+7HO3Xyea3XlwsDduUbHcW9Qk1DYCVNuo0Uu1X3atPqL2a5jBM/3QcJbwM85AKDLgjjdgieAjEXIj",
+	"U/BFZkDx0BLnpXn4kfd7yTN2oWdHPd63nTgr/x2NQls+YtfB93YJyMi6rwRiaQJCIvt8UyhtFXY+Jumz",
+	"dt/2G7wAe7uv55PTX7cdaQGTz1ETNRIstWQqL3XTGlbktNh/Y996zfa+P3g7t3rUn2jaeA1ugc/sBwOI",
+	"hm/A6Lv6kTXCK7yuPn/NWAqYHgDfP3ci3YXmxu27Y7fAU5zPBMSMJqKmfP7tu6cnvv75+NvvH5/UdNCT",
+	"IFft2MIvRC4vjazujf0l5jb3DTSBZAaYpyFDZC6BI1wKw1NU1IUnSxMnQK0SUcpNK1BXrEgTtMS3oCUp",
+	"JGeISKS/qpTW3oJVlAduaDJLtqKI0ThsavlkaZfoIEwpFQm1LzbmkACVBKddQj0puD7yzEjcHsofKH12",
+	"FrMkrAhpY252vZbQf8mcs1uiDKygZmV/nGUsgTT4iFAa4c5axhaVoNxcaytRA76eeuABqba9OsCb0AqK",
+	"iyIh8gWVPGQtxNLqOfARZ3mqOV9OZjewPjYKUujkOJaMd+GD+fGG0E0/d2rBQy4gTgkoAzMP4yVIbBRg",
+	"nCREHROnb7zDG0O0Ba0lFgEb//K/zo8ef/sdUnzO2E6gAKptCEX36i3HAxh1TpwILeFjUKmF3wsQG/Rk",
+	"wQoew9bfO6Es4PddlFf1mr6D2jV6F167v8ihT3NH9RPUjuvfWnlHFuqdyHsPqk5FM/uoO4VcXsp1Cm2E",
+	"witxiixcBMIckCALColxeuE4BqHtc3GGFowtUjhFmLq/S3YDFBGB5iDjJSRozpScEsBvSQzqKVZoY8OZ",
+	"P9eAueY/lRuKUX2BK8VDzBeCltAznONrkpISirVT/KJUMIw0M0MxpihhZ9qbYLUzCupE6v+IVL9TJvVZ",
+	"OcyV4eykJKZr7dUjQr8M1oTyLo/QvAiIPwkfZYRIhhcQIVwkhEVI8VcWoYTFRQYaCuWN51hK4OrF//cr",
+	"PvrHydH3s6MPnx5FTx5//stko2b45HFbMfxNMDqrnDttLUwdQHPqAOTiJZYRUpiXgn4kQpBdQ5IQuhD2",
+	"SCJCIgeIlxGSHNPy9UgD3CwdIQ4c05vxjskKaWE/0gc4YMGoejQIRaWYqMMWPEBGP+BUgEZ/jYMW7Qx6",
+	"IcnQNaAFuQWlIkFQU5aMpSL04QaVe3cZWWwsQeNW8Y9SR4/6KUJ87hmWOGWLV05DqaP/dUFSOSM04Am9",
+	"Bb625qeSQlpdLSQYYUQEspy6ffK4Qdmb2GGNC+zi7mNUkepsRWjCViGVST0j5CznJIbtrlL1kBbxOYfY",
+	"cw81uZPV053WhYRkuTB8ki6Q9pb3UzXMSSsdieVAMZkucnn0lB0pQ6YD72cGR2aaZYvwybtdgoRSCPng",
+	"s5xxKVAKyrAgUiANN4TTLjTfWz+GNB10OR1esU492KJpA1GiCvNLaGyjni4v2F743sJfL5ry1yd/ffro",
+	"b4+fbjZoA9jaD/WCSLTD5wM+ibA/pP81W1A38Kvh5Kr7PNqi44P979GH//2XDp9yAzubJ9joVelti23D",
+	"q7tXQmsyYQ81tH6KoO/tSyWOXny5jwdwVBLb5p0+EJtv89wgTmvZ/Zo+xxK/STENBQzmUpGFL65okV3b",
+	"m8ISz3L1Ypd5mpJbCOtyVu/fhmEX6jGcBnG8+rT9UPcZL0sHTQPZB2svWUbkUNSsNiv6U3zrbgKxVgfe",
+	"OrKoV5D5nFGClwZpwu6y4jolYjk0FLe3W4LDLXGBtfr2X5kYifWwaqXN7pFrtdbgHxhvS5la0ePyRMpW",
+	"IKTF5ob1wFmGzO0qY0EBFjFaRUEZhUg7VxFO0zZAK5qQTOJ0853EjFKIpbZtt3hhKvxs4N42P0tqYpxm",
+	"N3UMDFJJ6XsMsICczLwoaP1c/+2yXBSeLRgIRKhkCHC8RO8uforQagk2mlyq3itMpaibYZ7Xr5DLmfVN",
+	"BL2C6nfhPCmbHTfO5fI5mlxjAbOCp3UZsZQyF6fTKc7JsZEXxzHLprePgj7G4ZaOuuaZoiFWyDoT3TMB",
+	"IiE4VVe3BQTP7WN1V/q2DXXQNEnS7e92GzCeWlhHIQP4CGVESI7TCP37n/9CjKO4EFKnlQV4xyKIjBf6",
+	"787wbzvU5oxHamX9gEJJnCQchEBEoAwnylLujrjMwgkkPynuEC8xx7EELuopJPprqyUTilsgIs78RAsi",
+	"BaRz9W0d7LPeiWsc30xGyEOwVpWn9Doc8oijRl51WoxqfKC8gzp0gkjfhXttjBqQ5lAxrM5Uhzrb8hSx",
+	"pyfb+U4zXDsGH6oj0o+UrWjJJIWRMYxa9w0QjtiK1lXYb4M7C/OdUof97mRrxPWg/KX88BP95a2fDrCZ",
+	"oUvsmhoynuVacaxteNgV3n27tHmvSuM/M27+EgURXgl0/uzZi8vL2Y8v/u/s5fPTyxfPLl68nVV/VKzo",
+	"/1y+/tm8a/z8mh2pP+ql2bwdObD8UsesE5SBxNq6rKHhIxPD75HC4sF4M1Hfg4VdaUD72NfeCcKZLV8Y",
+	"VzpHFFalnKQAifBlGF5gQiMkmA3yMB28iTFFAmii0EkyparbxyEVoBXCP/nYiHzsfyazaXGTTV4Ng89h",
+	"A8PkPPRNN7mGpTVxm7qosW+tCU4kSpR1RJk1x9cg+1mtkDPDSHo826W509k8JYul7LlMihf9jWSj71JQ",
+	"pjVyVn156CUWIStZJ0wLADrQ61D5DPrY+zljqSZlMeiNgsaMzgnPoK+pt2vOEPiJydZkF5LlufYNpEzI",
+	"YCTexPj6HqoQeAEzvVi/Fzz5tFmma8PC4KevujvqaiQr1e7cnd+71JKWqgN61Ohjcf1qQ9dWO/WHTczh",
+	"JyICuW6DVIeNLjpDGLNBqNtUnRpLRF0aSDR5DilIg7b7OTqDnKSfV/l5JXMbQVjCdYA+09a3NcGBJjkj",
+	"VCKRA74RZ+imjx0UISaX6lf9FjIuhKN4if1Ul/pf7b+qCp5ogqlccpaT+CgDofBFZ8CAjRVcQ8JZfHMU",
+	"M6pw28QklfJydPs4SJbPWSwZf7aE+KZ9AfAxTzHFMkxYGxwn7KbDgc5WYidsMoo4u5nYNaLa3oI3qg92",
+	"ATnjobxQdeD+jm0fSgF6CR+3mYKhNm+/G95wmmIekGDvLlFifkM5cJSRNDU1ejdARYSuC6kVlhz47N//",
+	"/FdkfTcKZEjgtfburJZYnqEiVxLwe5RATDKcGig6t+LJ8aNv61rLk5D29QOBNDEVXS2gzsnHcECFxbid",
+	"p6m07uN6eocX0jK4vZ2ey7Wrd0LAfYUpXkAGVAarzu66nqtvjVYnge1WirTdwrpgxrjaswRpgzNP76Jd",
+	"TrTFdVa7vy7v2R2WOvSHZZiT6fe3HvTuPQp1OtnDqVBbaJeah+ZOmscau6TgVQjBMpuS3Zd+XSTREVEh",
+	"tFc6K8+m9MSgXM5AmR1iSfL+UupV+U5QqesU1jqzj/EeMsyG7Xx6Lt+u7zmI2/r3A3HfoVfRzUoHsEV1",
+	"f13h432DHW5td7Ymx+wdZjBg7mSSDnC1lgFPN7DGhj3NuE3lZgWVNklVB6K+dqjwTcP7EU7TwkKsGE8O",
+	"8YVWlsrJIVm2u45unq0Bfg/MGsoA/q5c2u486PbdGWBbAKUZVOtrB6FP3c2ho0DK6jObljFtI2zeTemz",
+	"mPWxK/1uEbanRJ187Q6CYAlnTccm762L3wwP7Q9OUN6FMW+vuOv4s95aErYb7zz/N5oUVBv1/d56Zx4u",
+	"X95XFjTL6jalHtc3WsJxiMDYnHfsY2GTUxc0QdfrKk0G08SW03SXjoeTGFt4s7nYfL883x2TcRUxFxJm",
+	"Ycn4Stc3hwoYlAyTS7CQkYz1AcgeCNhMyOrApg2Zw/eUMrx3rvCmJOH9ANoC0Wv6ExNdRWVLnOdAhbr4",
+	"OYE0ESZ2FOM0rdyIEvMFyK8EshE/V2IGH3MOQpyiFOYSscL0elGIlCBi8vtMeBV9PJIsTReKHydcu+DL",
+	"cJT+FBGuVs1zMaonJy6ZNWh8vLZqlk89AxkD1zmH1id+pjflJGTFJNQ/5ozbtLrtec72nbG4gyBJv1cu",
+	"1YNN/WBQcwz9KbfLEAG+LmTMslqsxXg/y+ssciE54GymS62rytQ4ZeYBJWE4L3KTtBkX4bjM61vgtwRW",
+	"4eLqW5h5gZuma1wuFbszSWsOM3PghCX9woRz29mtZ7K8Os8tDkt47Y/vbyq/E3gBb9Q7IVN5WKxKsv5n",
+	"kCw3XHfgVv/OWRG06tWC3nYPsqLE6XZV2TzVxGvbVE93Kivvq1yzFiSrY1d5g/Uj1SAWohMno+qou8Ri",
+	"ljHekcbvtS7crtiXS4W/7nUe2dSeoOGjAiMAbnFawBkSOrGy6suhi4g5SkiCKJNnKGO3gLDNITe5ytdK",
+	"8xJnrlTUq1nWoSfTjdHuDRkOW0a9cQbhN1mqePPahKlc5aXjPnPGtXrp+qIofoOz3BD6tamtT1O2Cnuz",
+	"XBJJSFB461gKYsV1CqEQfJl6suc6GgbhVcxptIzS5zlFujo2chW6jJcZIJIAFzv26nn87Xdt0iuvLFBM",
+	"Q8skE61LgC6crdJh3TX5hbqGeHL73xsjYl2JUDQxibCQ2Pi9Vwes/juLl8wYFH5VsBE5+kUNg5mCwaTq",
+	"MTizwI8mKVvknF2r5UpLRdRy6DzXmaKDzuuIQd+GRbxTjaI6JUdj7ZxIUcf3STT5eLRgR/YzvwlGjy/w",
+	"6pUND3m/Hokbkh+x3HTXONIcSAFf8gJalXfe8paut3KELu2QCJQoipSs2rW+VU2Nx0i/W/XkUeaEUgZM",
+	"n9BI/VVhAxMlTdt+XaGfbmB9iqj6WkF1Ng+mCDBPCWiu8JXVEHEaaSirt1Y2M87C3rApr1Gp9suJY3Ru",
+	"K1kQhzzFsW3utFqyFFBKhDz2aaN3A6c6nXiqVEkmb6zr0JQbBTTTgnPb2HIrRVKj+TQSCCVKAQsFgULx",
+	"4fkc1IJeyvxg/2PTJLNbNBsIIpJTYBsipUgIm8U4XsKMA062R65NVFnnWapXy1YUg96quij0fG2nHZqX",
+	"VpxI2O2t2ZIVfMirA31oMJ+D0VsGqq4dnrAMq68PvBHz1uAbGfoZxsnCtGxwssVafIqqdWlnPfpjVLYg",
+	"fx+81xz4zCBeRmgxCBvUqxpCA9+xaRUzj8aHLWDtoIFvCcDcOCt6vlRrN9LzncGGranKC4e5MCcd9qBr",
+	"lMOEFEraAEcxo6Z5lS0jsp2uS8FtRElvOaH2+N9mA9vERMitaq1ui9ktcg50RvEvtgRLJ7vuLOv5k2kf",
+	"kGm3mXCj0Wajm/aZTmB27gksBrRNedD8+U+mer9MteSRtZy5k+iPwzPr3LCT7f1AQs6PQGZVuGZGwke5",
+	"3Q/jMgXVw507MS0nAqnRfD3jRcAT85qmayQhTU2bN9PvtKzPb7uO7o73zEnQfnxNFUKkUPr5Jb62xqJx",
+	"UBwncDsIN/Tt1X0TZZ2PayzctsHcIcIhQVa0ekc7JXKhM5q141vomn8F/cx5Cdz2WQ5UG75hh0FFe62W",
+	"Wa4NPBHazlbXdGZK+033EZ0SK1gz1XWrxWbuYwvmdVmk4YDhsxQLUZnwJIbI9E80VG65gL5pjOY4Dnb3",
+	"twZsW+dOk55EteVMCgc2dl61F6s24iyqRHdl1FGdVtsrL+TbJ8Ghv1u7fQ8B7/ZuFlzTeq827jURbWmT",
+	"7gBbAPwzC+mMHVwxmphaxK1X60oW+zDMCxC61fXenWbs5Qe7LHg8uA9f7cklSzbU+knjX7hXhMOmoWil",
+	"SSHU0gbmskO2l7xI8x3tVbaMyAZ7l4pQo8Fb0UgTLt0JH7rq0hQoBQvnM3gtKZV+YkRk40CpshbW4QKz",
+	"biPShuI7v8nmXjGN3gDmoEWpqbSxuD0UaDaovzXBoHRi2yMEaNthc7SF71ngur1aXKkgsIUy31WAqpNm",
+	"FUQc1E28u53cphib2s/dJ4OU2VS7JoNULo12/1om5GmF0GX+kjJUFiDOkIA09R6wHUpzrKv6SocYM24B",
+	"SNOggKvp3oEydcMIjNaPK4l/qnMncsylh/wCJMoKUTKMhji+ZrfWUvV6wDVpS+lG+kdFYPphtT7ViUpR",
+	"FTbQtrkwo9USCMbyN3eXe9QV7Pcsz2b/LFomTQFK8DpC794+q413w0jkmOqBTwtmOplnJKG2uLLa0NMn",
+	"32+rUe+VHHKBpWkQWAt11UuY7Ag0X5N8vL3xxuzow3/8JZwd0AmgF25a2LCztuiddPqvyrlgDR2ga85B",
+	"1aC+nZzPOeP9JaxXUxaQaF1VZVua0HePN4gmksgUNgwGa1GqbSXhzzm041vyFBNqAl922MGWPGH1q9uB",
+	"X/9kXlaHrR2t465+s8Wqe+prO+T3Di2v2Ht20aGaSO0+nsrCu8u7ez9Dnfpbcnrz9yG+mdvD7gLc7j2Y",
+	"z3lvcG/B2IiKP93+o7r9/3TG/+mM73hnuN/ategNNtHY3B64uzQ9MhNkw8pKDOT2XhvWDhWezW7F22bk",
+	"lI0+7BjdrMy38g+/4TIO0NWk7Ly8m8xRWylRvN0D7QbWnVOj7M8bBkPpCWVd7VRLDuxZb30UOI+dDnuR",
+	"CTmjmLKezx98ShoISTIsuwq+TEczfaT+n1xKmc826f1N+7jHmuXglLCTvcrS34SWLpm/FBTD9qCttiG3",
+	"tWWO7b7VdCWDHnaMbVPDmBWDB5puxwFnYfRqlqv64722jqorcTLyeUJjZq45i489m2v4HB7Vcbg1Rc8e",
+	"yaeeBlI3ESzEWoJsI3CrPpeoIaHHzTbw0Oelf6DBST1O2G+YmR3uGPANNDXsTt/XzzrTVpberQZAemCv",
+	"p5EPQ3tfKd+duytluf/pGlfb51sbhxHqJmWL2cBedrtUHDPdNCxnXIZGSpQIiYgIeG91SIJI58U1Gc2U",
+	"ST2orJCQ6HCwi8AEA/zb9b9BvQ0rm2XY1ftmS59rb1J9n0/QBQg5WCXtZQI4NWq30uu+0x/brtlGR1AC",
+	"Xt/0CkuA39pJDFXtmpvBPLdpFUJimmCedLX8LyiR2wut9EOubwheAO2R6FKlG5acMsh9wpwliHPdrCSM",
+	"ad2M1R28VQBSJ9w2x6gPzvTgEbUMDdec0Uzz9NF0g7S5e/+Wh+O7+rcubGuLssJzRU19SZLp/NQEbiFV",
+	"G5xEk2tlvetMmlsCq468mAunQz0Yv7Bfs9uzw4yOm5saOIHyQpqKt/dmqfeT0McZnaW2GHujHm5Kth+Q",
+	"V7oET3WGvVzVGgG6HNVD6qd3nAV11xcRThIsD9oJontgF5o092IWet9BV/gf82ZbV3cJwhHd/p3/tEQL",
+	"1ebGHOSZ7QUv0Hkhl4yTf5i5+P/pJhFvifLptWs9IkOoeEkW9CXdp0eX30VrS61bR1ercoWuDb7LD99E",
+	"7O0SkBZ2X5UTXvdoGDZCuV7VSqrZ4yUBY0S4UuoNjW6ennT2wZ7tFLwK95xyhdr9L/QNS0kcaIPK8hBF",
+	"vJwrGypCrtZLoAzfuJQYm9MWl0np2wcR0w0768pEtK6Wra6CnNTbTVbOsAHhSlGxmU1vOG5UXmq/9mId",
+	"11i5kCbVDkofUxBkb8uvPvw0gAN3ZttX/aq3aCv9bb31LLOfrT0WO7legyHtwTojM+ki1C9xpDaMpqbB",
+	"9u1xeTBEyP9BXHYbSnSxMWPg9W7rOJx1HZoRmQ13H/fu9Wjz3Qu22keXdps/XF7J504QXbBVKLt/yD3t",
+	"2ZSnvFe7Svd1Xna3/RaFyIEmHaUcb8v9dTv7G8UvuvGMn+g9xA//x3b57xcIHj1UcJCgc8DnU6X8Gwd+",
+	"hNTDR3b4Qc/JQ2XqaXO0ke6bFqE5JikkqOEU1kVW9YZpfT7mB7Gb37OjPM00Bpt2vQIOpn4TElfE8MWH",
+	"EYbH1PeOgXcU2nhZ+rvgTiiuXf/Sm93h5Ga79h2ANCC+EA4glPFjUQ8l3FHs+OFFLDqi2SFp+M5BfzOX",
+	"0orxNQiSgEDl90JJoDr3TkDMaBJY91w9YzTpFRZoCZj35ED1XL6GhK0G/JqlFfMRuXVN9eUeIjTYX/3d",
+	"W9QaG70CdpjHy9Cil/aXQMBOLW9iueZ1pG/UdFTlwDG96fPx1vAHu5PynFHormogDqOK1yjWU5yuU6aH",
+	"Iv8DOAuqTO9EsHXhsPrHBWdFLkITnvkChLQVRjpzpW+93ObukD2bcAaq7N2bwtQ4FzY58BDtOgc14Byx",
+	"u6W9jRIQQXypwNu6+4X784BZDDmwPIVT1+vtK92h0BpwpYvga8oofFMGt02o23zt0DByq7p+Dd0mh3ep",
+	"AbshwCGklb7qCB74B1BKR8FpZJrsRXrIJ0n0NHeXEKCQlRXSQGt2vTaMSEGynNZeMULbnRddw5yZRgRr",
+	"tMSdSQR7AVpnqJV32AVmMzC14ESuL9V6BrzXJoxx+mmiP6Idto3IxlLKfPL5syb5eUDpenELfC2XhC4M",
+	"s2Zc4jSyhVBZpoCUEmpaN65ZoSfgKbxccJwJPW03Ycfv6Xkhl0AlibEEwxiuahGXUxtyubK109Yzir6+",
+	"kgsx+/c//3X1je6P8J5WQ3X0NaoHMvPAMTrPtHtaF1JagVDTD9HXj+Doe/Tu8vk3Z++paU6hH7aj0pC5",
+	"M4EI3TCL7Qwp5DMvXvzw7D198uTJ97qQ8Rjp8jbz0xXO85SYsWXT3NTd/cdvgtEr9PXFD8/Q90+//es3",
+	"BhYYXcUsgav31Jz+ak4+Xh2jN68v32p4vDl/++y/EI5jyCW6eplAljMJNF4f/Qjrq2N0YXO0FcA5Xysw",
+	"XVkf51WEcCoYEgpgWKCrF2/x4srGvYjUM/3131/Oj15hGS+vkGSuayx+T23rRzZHgmXgEAFL/U89URlS",
+	"AbaXSuI1i9QPJVhipHM+xHuqy1pTwJxqmU7FSuksJQCcN/vqFAkAdLUA29/h6vg91S1EYqACKtfN5DxX",
+	"auDR4+MTpf7x1KKzOJ1OV6vVMdY/HzO+mNp3xfSnl89e/Hz5Qr9TVQhO3tr26ihmVHKWmj17nuLTyeOT",
+	"x98dPXp09PixzRemOCeT08mT45PjJzYdXhPd9PbR1HaOmFbl2wszxKrMFH2ZKPFNhHxmHjUV8X5WgOj0",
+	"s1WPTH8iGZHa17blwWemD7J6kqjj/F4AXzv+fepnrRp+1KfVebjLjjGEtbtYN6+11toSV0MTrGRtb+O6",
+	"IKmc6aSYahutUNOHqhGthu3jkxNTwkqlTb3ySU+RXMkC8dZZ6951GD/mZ10EWzvnj6Yw1nRI7liw3OHU",
+	"1dxqJl1kGeZr6+C3aFJA1dfH0EPZKUazIteTWeKFQgrbaPeDWk8hm1EZggj2d5CvYDIiuF6NB6BflsyM",
+	"1nCygHEjuG3C58r21MrwGnHAOpfMQcgF1jwYTf0QSG4nDtehZdiNaztbFej+J0vWB4NYo6vt57q81y2J",
+	"W/f1NGj16UYU+8P57+QWtOgWkCq2bNqCO2id6SYFRrLrHyxoBQIzDrkL4i6MPFXWltzIAt0cinP95Ogs",
+	"cEz2oY8wKt/QzokqRm8Fb+SmnDsb0N1L2bm1fTFtIZW7SEn9jt7lSuX2OePgS/J0Fj3n8cM4xFXn3uow",
+	"vehrHPExGgoY2rcMUNheOdpNkhkzR5mGhOr+YmUKfBsfoi42qGObX9p1u/kufe770Zd13+dJ4u7WjZgq",
+	"NYeepK7TtKeC4lwsmdykLzzTj166JwfRCoslyCM7PKAGw9J4vyYU83Ugs248LctyRgMD5GBgEyo8E8Xa",
+	"NVI35HH+gJ/P3172g7Fa6MjYOhulXTmSX4ypmJVf0eW2Y4H3eWXflYor4ciVA2g9LcWLngDU09c7YXdR",
+	"UDOffVSw+ePkx4LaRUGtc8t2jEXKDCIgbAdLbSjPiSlqWppMmB7wY96Ipy7qLsdADeXoP3CW9VGy3rJO",
+	"G9Pz5VWXUYJykuC113NLd42I9B8Dc8fHVOFKEI0mvpmQkWsEmmG+IDQqx/yX3kZFOiauZ5pgeXPW+qGD",
+	"7b3abe1ogVmbAfdQ5XxoUN0dC3o3IXAclLgE23YRt3rUKWXOlEDaRNwcryNX4Jgx7QjVqYy9UWJKqvbJ",
+	"QcwwPQnfuN69o1jBXhvnO1bR2w1RR1M+8A1Y4kV5cZ2S2AbqUqI4gKJoNkdEqivuw+md6d19c7bSYJw7",
+	"s4vfMeGV6dftS1Ib0rMyd78rGzOZnP76oUaPZEERoUangaMMkxRh2x1OMea88hF1OkDcbU29OUUJpGAy",
+	"idv39roIaNsBz88LnZ23P3a+oEnNv7bxLGRBTVitS7GoVRyMSL217xyYcDuQ4ZclGM+X5Mru1oURa6RA",
+	"gorcpXe1QRdtoNF3+UMVtXZ3d03kflVI4FZfYTOw5qD3+kqxZ+ziE2VHdp0LHSFsBzLYGLuNS5q/nb95",
+	"iW5gvYlivGGdnZbg22oo5uhBn3CCW5l3zziytRIhzd39MxgaehQsQgubAGUFRj+0qJeDjKr1e3nuo7lx",
+	"Kg3eN5ZTLCR6coISvBboayf1v9nms+soFzFxtqqew3bu1j7BBSj0puDFmKwcM66PNSt0XPjYb2nj2Qpv",
+	"y8KBh8i5arU6d8y/AkUhB+divfhWjU051rUNqeosa/qpnHf9eZPEL7FhZJocjR5fU5dK7IHFjbf7PBTL",
+	"zWZfJhq/NwZSDkRG29n/y/krEwMZleLuJc4yMmpcgJaKeAN+dBPNFOfk6AbWm4W/qWEVX3i4Ux9iVKmp",
+	"YOUULt/zpatl96TSDX4xc7KHKuvM7u5H1rWLr0e6eSPnqLv8My3lhP4mUmbrkq2omblFhE0nQ4ym6xaS",
+	"9CDV6aeqy99GqVfixcg0NarUs5r/CFTl9H7bHNaq/bUOinVMHZBvtk2uHohk71+uOq56D3J1ZOSzmQsV",
+	"Ue9Nq1MOt+zGFFg8UJwNSpkLve1DSpkvEyMubKaxTu3TUQ3KVsiGjuNCGtMmB4pMWoE4AMYw6do5PGyM",
+	"ac4RutFlBsaEZ2niZKEOG0mSwTG6UEcjdIGIRHiBCUVAEzO2xHvBsn8NB8KoK2PAEjEawynS9d8zwFyn",
+	"8yrQ47VABZUkNQ0atLdAOxL0IM0lvlX/y28g4DrQW/oi1Cmz0/vhuHegTuk8T0NnGFFYWWw4K7HDXCi/",
+	"UQhW1hCxW+ApzgdR3daEzz8TPXvmP9vsTh0A7kzxPITLYsN12twxO+Vy+qks1NioJz9zw3XHS7XUXyid",
+	"w2NdAomXfhmLLu1JFSkpGWUvyCSk47kEjpZshVJWi+QaCI6gV1cdoDYJnO0lsz2un5uRC5t9GhfuoRGv",
+	"3Z8iMZ5S4uqpmlVMKCGm1bTEN26Mr+kwjEUthHqAO+91KybRTkw/uf/dSJUXVZ/eL5su3y4BCV3zer1G",
+	"Xvfh0UmO+xAcieI4JEAl2UZtz7znvmhZWh1kfE9iXANas6JqNHdidcQHm0tf7vCeMukrCI3rUPRQoLum",
+	"bgtdTj9V/3CaUFduz3P9930QoOZuGivxWe8yGVGkZux2K/Sjbn3Sf+0OONFd+F/H4kUdyqKPsWP6YQ/I",
+	"6+7fF+vLpvuoJxsfIZ1Pdme+WHVk2B71fFU+++UHP2tnGV9zqTe+uMNQaO2cD1V9qW3yfjSY2hbuLD7a",
+	"wItRoqQNCp9+qv4wehym9akRwzEjYPpd8J7xgzONpjtenGYQGumOx1sEhH3my5YM+hB3IBJKYB04fS0Y",
+	"gHq9osDtIIAkI1QgnCS2MRm6XpuWY/VaCaPoEu7SUc8060GYumzFJLGJi+IYndOyr4HJsNejOaocVSzQ",
+	"CtI0QivtlM3wDdRSXeeMV12JVkumY2WUUWgHpc6TxLbffqjiTO/unuSYbUzextzz5DClJ+dJ0r6p6iYH",
+	"pttZKph+Mv+zzR43luiu1/+HssUzB4QA++juJ2TfGZl73oUBPgr/7FBjHG6OaXkfiKfdv9XtBOg9WNwj",
+	"Y19pbXfT3iZWt72f3F01khtVfxq9+5pRnxyo7iwM8KC76dxjG51x++c4Q9kCf4hrS2PI9JMbvNfD0b/j",
+	"Ff+x9IoOSG/QKuwb47KUO9EpDs9UOjSKaqboeArFQfjVA9An7q0h3J10gjsMb/M6xmzWLsrOIF+wiqHP",
+	"MHqDV9vD1e/N15HE99C5xDal5kH3D/pD9w3CbvpDd0ugHtzA1gpvpv437qEvnPT1Kca3L/IKXOP4Z0PU",
+	"+KYc6vdASVFv776I0U5QHNfQqOYqDrHtHbZMP9n/62dv7HzffyiLYwPIu42OCnRj85q7MDzG4TZhraLC",
+	"0DGtj0Oxsvu3P0qRcw8WyNgoWNogu7E9f2DehsKCctbd+K2Sxu+EqqdgdPVTejygn1Kt5HDI4I7QYqyQ",
+	"Mcugd3em1/b5zgVN+9KZzTa5p4EeFnVG1fYcenZad2YK2ljFII6Epp/s/20rzrL7nYwP9ucgMRnX72bP",
+	"XDVC8oZgHg7+XdUgDt595eCjx38LCMKNlyuKbK+8qg1JT2rpQ3b1+jK7/fxE5sqMNqOvzdixnTtmTTVv",
+	"3yLNzCNftBGtzzC+Cc0dqO4sRHdhZfODtJ715u7HdjZwGdlydorRAMeVwZDpJ/3ffibzjlf8hzKYuyDd",
+	"bS07qI3LUu7CUh6BqXSoBxYnxzSSD8Ov7t9EtgLlHgzkcfGuNI934G1GI0lGUf4uzdp/an8uyT1NUYzT",
+	"1EbrbHfVri5E+2iIhZsI3sVp39mZ2aNOaKlDUk+qFuh6bfrD0KRsHksBEt2b+LijOfQBx7p0+BHcTOaO",
+	"L1Azdtl9wv7TRcQd2XkTTk3fMeeu+nA/3paaC3XfxYY7lMYkWIO/o8XV9Qzsck40J2An5EiSQWQGeENy",
+	"YOdLvY18NVn71w8KkgL4rVvUzCGeapZod/ApMLfiqMj1EYT6fz3w1rVId/MuWjRq28VHpadfL1DlMNsF",
+	"rNO1/b5r92hea1UT2tdvrDrQGDdalSpHNsUpctkNarlSpfLTDgLraNSIUMyE4a28cuzaN81ttd/8xU47",
+	"1L13VnbqgittNt0+2i/9oLtYMQG6yoAXFLlJz57b0zHtzx8+//8AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -63,6 +63,8 @@ type Usage struct {
 	// Input is text that was neither read from nor written to a cache.
 	Input     int64
 	CacheRead int64
+	// AudioCacheRead is the part of CacheRead that was audio.
+	AudioCacheRead int64
 	// CacheWrite in all; CacheWriteHour is the part of it that is kept for an
 	// hour.
 	CacheWrite     int64

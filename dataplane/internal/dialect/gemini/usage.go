@@ -22,12 +22,13 @@ const (
 	countCandidatesDetails
 	countCacheDetails
 	countTier
+	countTraffic
 )
 
 var usageNames = []string{
 	"promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount",
 	"cacheWriteTokenCount", "cacheWriteHourTokenCount", "webSearchCount",
-	"promptTokensDetails", "candidatesTokensDetails", "cacheTokensDetails", "serviceTier",
+	"promptTokensDetails", "candidatesTokensDetails", "cacheTokensDetails", "serviceTier", "trafficType",
 }
 
 // counts is what a report says.
@@ -61,6 +62,10 @@ func (r *reader) usage(u *canon.Usage) (tier canon.Text) {
 			} else {
 				r.skip()
 			}
+		case o.field == countTraffic:
+			if t := tierOfTraffic(r.value()); t != nil && c.tier == nil {
+				c.tier = t
+			}
 		default:
 			r.skip()
 		}
@@ -71,6 +76,20 @@ func (r *reader) usage(u *canon.Usage) (tier canon.Text) {
 	*u = canon.Usage{Reported: true, Raw: r.s.Text()[start:r.s.Pos()], From: canon.Gemini}
 	c.classes(u)
 	return tierOf(c.tier)
+}
+
+// tierOfTraffic is the tier that Vertex AI tells by the type of traffic; nil
+// for the standard one.
+func tierOfTraffic(traffic []byte) canon.Text {
+	switch string(traffic) {
+	case `"ON_DEMAND_PRIORITY"`:
+		return canon.Text(`"priority"`)
+	case `"ON_DEMAND_FLEX"`:
+		return canon.Text(`"flex"`)
+	case `"PROVISIONED_THROUGHPUT"`:
+		return canon.Text(`"provisioned_throughput"`)
+	}
+	return nil
 }
 
 // count reads a number of tokens. What is no count is no report.
@@ -123,6 +142,7 @@ func (r *reader) details(c *counts, which int) {
 func (c *counts) classes(u *canon.Usage) {
 	prompt := c.n[countPrompt]
 	u.CacheRead = min(c.n[countCached], prompt)
+	u.AudioCacheRead = min(c.audio[2], u.CacheRead)
 	u.CacheWrite = min(c.n[countCacheWrite], prompt-u.CacheRead)
 	u.CacheWriteHour = min(c.n[countCacheWriteHour], u.CacheWrite)
 	rest := prompt - u.CacheRead - u.CacheWrite

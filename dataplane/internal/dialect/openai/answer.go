@@ -9,7 +9,14 @@ import (
 
 // Answer is what was read from a plain answer or from one chunk of a stream.
 type Answer struct {
+	// Usage is the last report that could be read.
 	Usage Usage
+	// told says that the object at hand held one.
+	told bool
+	// tier is the service tier, as it stands in JSON. Names that are longer
+	// than anybody's are left out.
+	tier    [24]byte
+	tierLen uint8
 	// hasChoices says that there was a list of choices, empty that it held
 	// nothing.
 	hasChoices, empty bool
@@ -51,7 +58,9 @@ func (a *Answer) read(body []byte) error {
 		}
 		switch string(s.Name(key, escaped, &buf)) {
 		case "usage":
-			ok = readUsage(s, &a.Usage)
+			ok = a.usage(s)
+		case "service_tier":
+			ok = a.serviceTier(s)
 		case "choices":
 			ok = a.choices(s)
 		case "error":
@@ -70,6 +79,27 @@ func (a *Answer) read(body []byte) error {
 	}
 	return nil
 }
+
+func (a *Answer) usage(s *jsonscan.Scanner) bool {
+	if s.Peek() != '{' {
+		return s.Skip()
+	}
+	told, ok := a.Usage.read(s)
+	a.told = a.told || told
+	return ok
+}
+
+// serviceTier keeps a copy, because a stream's chunk does not stay.
+func (a *Answer) serviceTier(s *jsonscan.Scanner) bool {
+	p, ok := s.Value()
+	if b := p.Of(s.Text()); ok && len(b) <= len(a.tier) {
+		a.tierLen = uint8(copy(a.tier[:], b))
+	}
+	return ok
+}
+
+// Tier is the service tier as it stands in JSON; empty when none was named.
+func (a *Answer) Tier() []byte { return a.tier[:a.tierLen] }
 
 func (a *Answer) choices(s *jsonscan.Scanner) bool {
 	if s.Peek() != '[' {

@@ -7,55 +7,74 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
 )
 
-// report is what a usage object says, in its own overlapping counts.
-type report struct {
+// counts are what a usage object counts, overlapping as they stand in it.
+type counts struct {
 	prompt, completion, total   int64
 	cached, written, writtenHr  int64
 	reasoning, audioIn, imageIn int64
 	audioOut, imageOut          int64
 	searches                    int64
-	cost, ticks                 canon.Raw
-	bad, counted                bool
 }
 
-// reportFields are the counts by name, in the object itself and in its
-// details. Where providers have several names for one count, the greatest
-// holds.
-var reportFields = []struct {
-	name string
-	at   func(r *report) *int64
-}{
-	{"prompt_tokens", func(r *report) *int64 { r.counted = true; return &r.prompt }},
-	{"completion_tokens", func(r *report) *int64 { return &r.completion }},
-	{"total_tokens", func(r *report) *int64 { return &r.total }},
-	{"prompt_cache_hit_tokens", func(r *report) *int64 { return &r.cached }},
-	{"num_cached_tokens", func(r *report) *int64 { return &r.cached }},
-	{"cached_tokens", func(r *report) *int64 { return &r.cached }},
-	{"cache_read_input_tokens", func(r *report) *int64 { return &r.cached }},
-	{"cache_creation_input_tokens", func(r *report) *int64 { return &r.written }},
-	{"reasoning_tokens", func(r *report) *int64 { return &r.reasoning }},
-	{"num_search_queries", func(r *report) *int64 { return &r.searches }},
-	{"num_sources_used", func(r *report) *int64 { return &r.searches }},
+// report is what a usage object says.
+type report struct {
+	counts
+	cost, ticks  canon.Raw
+	bad, counted bool
 }
 
-var promptFields = []struct {
-	name string
-	at   func(r *report) *int64
-}{
-	{"cached_tokens", func(r *report) *int64 { return &r.cached }},
-	{"audio_tokens", func(r *report) *int64 { return &r.audioIn }},
-	{"image_tokens", func(r *report) *int64 { return &r.imageIn }},
-	{"cache_write_tokens", func(r *report) *int64 { return &r.written }},
-	{"cache_write_1h_tokens", func(r *report) *int64 { return &r.writtenHr }},
+// place is where a count of the object itself stands. Where providers have
+// several names for one count, the greatest holds. Switches and not tables of
+// functions, so that a report can lie on the stack.
+func (r *report) place(name []byte) *int64 {
+	switch string(name) {
+	case "prompt_tokens":
+		r.counted = true
+		return &r.prompt
+	case "completion_tokens":
+		return &r.completion
+	case "total_tokens":
+		return &r.total
+	case "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens", "cache_read_input_tokens":
+		return &r.cached
+	case "cache_creation_input_tokens":
+		return &r.written
+	case "reasoning_tokens":
+		return &r.reasoning
+	case "num_search_queries", "num_sources_used":
+		return &r.searches
+	}
+	return nil
 }
 
-var completionFields = []struct {
-	name string
-	at   func(r *report) *int64
-}{
-	{"reasoning_tokens", func(r *report) *int64 { return &r.reasoning }},
-	{"audio_tokens", func(r *report) *int64 { return &r.audioOut }},
-	{"image_tokens", func(r *report) *int64 { return &r.imageOut }},
+// promptPlace is place within the details of the prompt.
+func (r *report) promptPlace(name []byte) *int64 {
+	switch string(name) {
+	case "cached_tokens":
+		return &r.cached
+	case "audio_tokens":
+		return &r.audioIn
+	case "image_tokens":
+		return &r.imageIn
+	case "cache_write_tokens":
+		return &r.written
+	case "cache_write_1h_tokens":
+		return &r.writtenHr
+	}
+	return nil
+}
+
+// completionPlace is place within the details of the completion.
+func (r *report) completionPlace(name []byte) *int64 {
+	switch string(name) {
+	case "reasoning_tokens":
+		return &r.reasoning
+	case "audio_tokens":
+		return &r.audioOut
+	case "image_tokens":
+		return &r.imageOut
+	}
+	return nil
 }
 
 // readReport reads a usage object that was passed over already.
@@ -65,33 +84,40 @@ func readReport(s *jsonscan.Scanner, raw canon.Raw, u *canon.Usage) {
 	}
 	var r report
 	s.Reset(raw)
-	s.Open('{')
-	var buf [64]byte
-	for first := true; ; first = false {
-		key, escaped, more, ok := s.Member(first)
-		if !ok {
-			return
-		}
-		if !more {
-			break
-		}
-		if !r.field(s, s.Name(key, escaped, &buf)) {
-			return
-		}
+	if !r.read(s) {
+		return
 	}
 	if r.bad || !r.counted {
 		return
 	}
 	r.classes(u)
+	if u.Cost = number(r.cost); u.Cost == nil {
+		u.Cost = dollars(r.ticks)
+	}
 	u.Raw, u.From = raw, canon.OpenAIChat
+}
+
+// read reads the object that s stands before.
+func (r *report) read(s *jsonscan.Scanner) bool {
+	s.Open('{')
+	var buf [64]byte
+	for first := true; ; first = false {
+		key, escaped, more, ok := s.Member(first)
+		if !ok || !more {
+			return ok
+		}
+		if !r.field(s, s.Name(key, escaped, &buf)) {
+			return false
+		}
+	}
 }
 
 func (r *report) field(s *jsonscan.Scanner, name []byte) bool {
 	switch string(name) {
 	case "prompt_tokens_details":
-		return r.details(s, promptFields)
+		return r.details(s, true)
 	case "completion_tokens_details":
-		return r.details(s, completionFields)
+		return r.details(s, false)
 	case "cost":
 		return r.costs(s)
 	case "cost_in_usd_ticks":
@@ -99,15 +125,14 @@ func (r *report) field(s *jsonscan.Scanner, name []byte) bool {
 		r.ticks = notNull(p.Of(s.Text()))
 		return ok
 	}
-	for i := range reportFields {
-		if f := &reportFields[i]; string(name) == f.name {
-			good, ok := most(s, f.at(r))
-			// Only what the sums are made of makes the report worthless.
-			r.bad = r.bad || !good && i < 2
-			return ok
-		}
+	into := r.place(name)
+	if into == nil {
+		return s.Skip()
 	}
-	return s.Skip()
+	good, ok := most(s, into)
+	// Only what the sums are made of makes the report worthless.
+	r.bad = r.bad || !good && (into == &r.prompt || into == &r.completion)
+	return ok
 }
 
 // most reads a count that replaces a smaller one.
@@ -118,10 +143,7 @@ func most(s *jsonscan.Scanner, into *int64) (good, ok bool) {
 	return good, ok
 }
 
-func (r *report) details(s *jsonscan.Scanner, fields []struct {
-	name string
-	at   func(r *report) *int64
-}) bool {
+func (r *report) details(s *jsonscan.Scanner, prompt bool) bool {
 	if s.Peek() != '{' {
 		return s.Skip()
 	}
@@ -133,14 +155,15 @@ func (r *report) details(s *jsonscan.Scanner, fields []struct {
 			return ok
 		}
 		name, into := s.Name(key, escaped, &buf), (*int64)(nil)
-		for i := range fields {
-			if string(name) == fields[i].name {
-				into = fields[i].at(r)
-			}
+		if prompt {
+			into = r.promptPlace(name)
+		} else {
+			into = r.completionPlace(name)
 		}
 		if into == nil {
 			ok = s.Skip()
 		} else {
+			// A detail that is no number is left out; the sums still hold.
 			_, ok = most(s, into)
 		}
 		if !ok {
@@ -176,7 +199,7 @@ func (r *report) costs(s *jsonscan.Scanner) bool {
 
 // classes turns the counts into classes that do not overlap; none is negative
 // and together they are what was reported.
-func (r *report) classes(u *canon.Usage) {
+func (r *counts) classes(u *canon.Usage) {
 	*u = canon.Usage{Reported: true}
 	left := r.prompt
 	take := func(n int64) int64 {
@@ -201,9 +224,6 @@ func (r *report) classes(u *canon.Usage) {
 	u.Output = left
 	u.Reasoning = min(r.reasoning, u.Output)
 	u.Searches = r.searches
-	if u.Cost = number(r.cost); u.Cost == nil {
-		u.Cost = dollars(r.ticks)
-	}
 }
 
 // number lets through what is a number that is not negative.

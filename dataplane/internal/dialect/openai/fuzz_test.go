@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tollgate/tollgate/proto/money"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
@@ -67,12 +68,12 @@ func FuzzUsage(f *testing.F) {
 		}
 		var tk usagev1.Tokens
 		a.Usage.Tokens(&tk)
-		for _, n := range []int64{tk.Input, tk.Output, tk.CacheRead, tk.AudioInput, tk.AudioOutput, tk.Reasoning} {
+		for _, n := range []int64{tk.Input, tk.Output, tk.CacheRead, tk.AudioInput, tk.AudioOutput, tk.Reasoning, tk.CacheWrite, tk.CacheWriteHour, tk.ImageInput, tk.ImageOutput} {
 			if n < 0 {
 				t.Fatalf("%s: %v", body, &tk)
 			}
 		}
-		if tk.Input+tk.CacheRead+tk.AudioInput != a.Usage.prompt || tk.Output+tk.AudioOutput < a.Usage.completion {
+		if money.InputTokens(&tk) != a.Usage.counts.prompt || money.OutputTokens(&tk) < a.Usage.counts.completion {
 			t.Fatalf("%s: %v", body, &tk)
 		}
 	})

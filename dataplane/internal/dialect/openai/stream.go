@@ -100,20 +100,14 @@ func (st *Stream) event(ev []byte) (keep bool, err error) {
 		return false, nil
 	}
 	a := &st.Answer
-	a.hasChoices, a.empty, a.failed = false, false, false
-	before := a.Usage
-	a.Usage.Reported = false
+	a.hasChoices, a.empty, a.failed, a.told = false, false, false, false
 	if err := a.read(payload); err != nil {
 		return false, fault.New(fault.UpstreamGarbage, "", errors.New("an event of the stream is not a JSON object"))
 	}
 	if a.failed {
 		return false, ProviderFault(200, payload, "")
 	}
-	reported := a.Usage.Reported
-	if !reported {
-		a.Usage = before
-	}
-	return !(st.Hide && reported && a.empty), nil
+	return !(st.Hide && a.told && a.empty), nil
 }
 
 // End says what a stream means that ended without [DONE]: cut off, unless its

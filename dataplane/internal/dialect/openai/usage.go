@@ -1,40 +1,56 @@
 package openai
 
 import (
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
+	"github.com/tollgate/tollgate/proto/money"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
-// Usage is what a provider reported. It is plain numbers, so that reading a
-// chunk of a stream allocates nothing.
+// Usage is what a provider reported of an answer that passes as it is. It is
+// plain numbers, so that reading a chunk of a stream allocates nothing.
 type Usage struct {
 	// Reported says that there was a usage object that could be read.
 	Reported bool
 
-	prompt, completion, total int64
-	cached, cacheHit          int64
-	audioIn, audioOut         int64
-	reasoning                 int64
+	counts    counts
+	cost      money.Nano
+	costKnown bool
 }
 
 // Tokens turns the provider's overlapping counts into classes that do not
 // overlap.
 func (u *Usage) Tokens(t *usagev1.Tokens) {
-	cached := max(u.cached, u.cacheHit)
-	cached = min(cached, u.prompt)
-	audioIn := min(u.audioIn, u.prompt-cached)
-	completion := u.completion
-	if u.reasoning > 0 && u.total == u.prompt+u.completion+u.reasoning {
-		// Some providers count reasoning beside the completion.
-		completion += u.reasoning
+	var c canon.Usage
+	u.counts.classes(&c)
+	t.Input, t.AudioInput, t.ImageInput = c.Input, c.AudioInput, c.ImageInput
+	t.CacheRead = c.CacheRead
+	t.CacheWrite, t.CacheWriteHour = c.CacheWrite-c.CacheWriteHour, c.CacheWriteHour
+	t.Output, t.AudioOutput, t.ImageOutput = c.Output, c.AudioOutput, c.ImageOutput
+	t.Reasoning = c.Reasoning
+}
+
+// Searches is how often the provider searched the web.
+func (u *Usage) Searches() int64 { return u.counts.searches }
+
+// Cost is what the provider says it charges.
+func (u *Usage) Cost() (money.Nano, bool) { return u.cost, u.costKnown }
+
+// read reads a usage object; what cannot be used leaves an earlier report as
+// it is.
+func (u *Usage) read(s *jsonscan.Scanner) (good, ok bool) {
+	var r report
+	if !r.read(s) {
+		return false, false
 	}
-	audioOut := min(u.audioOut, completion)
-	t.Input = u.prompt - cached - audioIn
-	t.CacheRead = cached
-	t.AudioInput = audioIn
-	t.AudioOutput = audioOut
-	t.Output = completion - audioOut
-	t.Reasoning = min(u.reasoning, t.Output)
+	if r.bad || !r.counted {
+		return false, true
+	}
+	*u = Usage{Reported: true, counts: r.counts}
+	if u.cost, u.costKnown = money.Reported(number(r.cost)); !u.costKnown {
+		u.cost, u.costKnown = money.Ticks(r.ticks)
+	}
+	return true, true
 }
 
 // count reads a number of tokens; what is negative or no number is no report.
@@ -54,61 +70,4 @@ func count(s *jsonscan.Scanner, into *int64) (good, ok bool) {
 	}
 	*into = n
 	return true, true
-}
-
-// usage reads a usage object. Keys that come twice: the last one counts.
-func readUsage(s *jsonscan.Scanner, u *Usage) bool {
-	if s.Peek() != '{' {
-		return s.Skip()
-	}
-	*u = Usage{}
-	good, counted := true, false
-	ok := s.Object(func(name []byte) bool {
-		var into *int64
-		switch string(name) {
-		case "prompt_tokens":
-			into, counted = &u.prompt, true
-		case "completion_tokens":
-			into = &u.completion
-		case "total_tokens":
-			into = &u.total
-		case "prompt_cache_hit_tokens":
-			into = &u.cacheHit
-		case "prompt_tokens_details":
-			return details(s, &u.cached, &u.audioIn, nil)
-		case "completion_tokens_details":
-			return details(s, nil, &u.audioOut, &u.reasoning)
-		default:
-			return s.Skip()
-		}
-		g, ok := count(s, into)
-		good = good && g
-		return ok
-	})
-	u.Reported = good && counted
-	return ok
-}
-
-// details reads the breakdown of prompt or completion tokens.
-func details(s *jsonscan.Scanner, cached, audio, reasoning *int64) bool {
-	if s.Peek() != '{' {
-		return s.Skip()
-	}
-	return s.Object(func(name []byte) bool {
-		var into *int64
-		switch string(name) {
-		case "cached_tokens":
-			into = cached
-		case "audio_tokens":
-			into = audio
-		case "reasoning_tokens":
-			into = reasoning
-		}
-		if into == nil {
-			return s.Skip()
-		}
-		// A detail that is no number is left out; the sums still hold.
-		_, ok := count(s, into)
-		return ok
-	})
 }
