@@ -59,7 +59,12 @@ func prices(ctx context.Context, a *app, args []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*listTime)
 	defer cancel()
-	body := apiclient.PriceImport{Files: files, Source: &what.from, DryRun: &what.dryRun, EffectiveFrom: what.effective}
+	// Where on this machine a file lies is nobody's business later.
+	source := what.from
+	if !strings.Contains(source, "://") {
+		source = filepath.Base(source)
+	}
+	body := apiclient.PriceImport{Files: files, Source: &source, DryRun: &what.dryRun, EffectiveFrom: what.effective}
 	if what.format != "" {
 		body.Format = new(apiclient.PriceImportFormat(what.format))
 	}
