@@ -23,6 +23,11 @@ func (r *Response) spoil(b behaviour) {
 	}
 }
 
+// choice is one text of completions, or a piece of it.
+func choice(at int, text string, finish any) object {
+	return object{"index": at, "text": text, "logprobs": nil, "finish_reason": finish}
+}
+
 // complete answers a call of completions as chat answers the prompt.
 func (r *Response) complete(body []byte, b behaviour) {
 	var req struct {
@@ -58,9 +63,6 @@ func (r *Response) complete(body []byte, b behaviour) {
 			o["usage"] = u
 		}
 		return o
-	}
-	choice := func(at int, text string, finish any) object {
-		return object{"index": at, "text": text, "logprobs": nil, "finish_reason": finish}
 	}
 	n := max(1, req.N)
 	if !req.Stream {
