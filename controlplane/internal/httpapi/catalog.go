@@ -75,7 +75,9 @@ func (s *Server) ImportPrices(ctx context.Context, r apiserver.ImportPricesReque
 					return apiserver.PriceImportChange{Name: c.Name, Old: some(c.Old), New: some(c.New)}
 				})}
 		}),
-		Left: convert(i.Left, func(n pricelist.Note) apiserver.PriceImportNote { return apiserver.PriceImportNote{Where: n.Where, Text: n.Text} }),
+		Left: convert(i.Left, func(n pricelist.Note) apiserver.PriceImportNote {
+			return apiserver.PriceImportNote{Where: n.Where, Text: n.Text}
+		}),
 		Unknown: convert(slices.Sorted(maps.Keys(i.Unknown)), func(name string) apiserver.PriceImportUnknown {
 			return apiserver.PriceImportUnknown{Provider: name, Models: i.Unknown[name]}
 		}),
