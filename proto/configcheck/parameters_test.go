@@ -49,38 +49,38 @@ func TestGoodParameterRulesPass(t *testing.T) {
 
 func TestBadParameterRulesAreNamed(t *testing.T) {
 	for i, c := range []struct {
-		rule rule
+		rule *rule
 		path string
 	}{
-		{rule{Parameter: "", Action: forbid}, "parameter"}, {rule{Parameter: "Temperature", Action: forbid}, "parameter"},
-		{rule{Parameter: "temperature"}, "action"}, {rule{Parameter: "stream", Action: force, Value: "true"}, "action"},
-		{rule{Parameter: "temperature", Action: allowed, Names: []string{"a"}}, "action"}, {rule{Parameter: "tools", Action: clamp}, "action"},
-		{rule{Parameter: "seed", Action: clamp, Maximum: new(1.0)}, "action"}, {rule{Parameter: "n", Action: 9}, "action"},
-		{rule{Parameter: "temperature", Action: force}, "value"}, {rule{Parameter: "temperature", Action: forbid, Value: "1"}, "value"},
-		{rule{Parameter: "temperature", Action: force, Value: "hot"}, "value"}, {rule{Parameter: "temperature", Action: force, Value: "3"}, "value"},
-		{rule{Parameter: "temperature", Action: force, Value: "null"}, "value"}, {rule{Parameter: "temperature", Action: force, Value: `"1"`}, "value"},
-		{rule{Parameter: "max_tokens", Action: force, Value: "1.5"}, "value"}, {rule{Parameter: "max_tokens", Action: force, Value: "1e3"}, "value"},
-		{rule{Parameter: "stop", Action: force, Value: `[]`}, "value"}, {rule{Parameter: "stop", Action: force, Value: `[null]`}, "value"},
-		{rule{Parameter: "tool_choice", Action: force, Value: `"any"`}, "value"}, {rule{Parameter: "reasoning", Action: force, Value: "5"}, "value"},
-		{rule{Parameter: "logprobs", Action: force, Value: "1"}, "value"}, {rule{Parameter: "user", Action: force, Value: `""`}, "value"},
-		{rule{Parameter: "user", Action: force, Value: `"` + strings.Repeat("u", 257) + `"`}, "value"},
-		{rule{Parameter: "service_tier", Action: force, Value: `"Flex"`}, "value"},
-		{rule{Parameter: "response_format", Action: force, Value: `{"type":"json_schema"}`}, "value"},
-		{rule{Parameter: "response_format", Action: force, Value: `{"type":"xml"}`}, "value"},
-		{rule{Parameter: "stop", Action: force, Value: `["` + strings.Repeat("s", configcheck.MaxParameterValue) + `"]`}, "value"},
-		{rule{Parameter: "n", Action: clamp}, "maximum"}, {rule{Parameter: "n", Action: clamp, Minimum: new(2.0), Maximum: new(1.0)}, "maximum"},
-		{rule{Parameter: "n", Action: clamp, Minimum: new(0.5)}, "minimum"}, {rule{Parameter: "n", Action: clamp, Maximum: new(129.0)}, "maximum"},
-		{rule{Parameter: "n", Action: force, Value: "1", Minimum: new(1.0)}, "minimum"}, {rule{Parameter: "n", Action: force, Value: "1", Maximum: new(1.0)}, "maximum"},
-		{rule{Parameter: "tools", Action: allowed}, "names"}, {rule{Parameter: "model", Action: forbid}, "names"},
-		{rule{Parameter: "n", Action: forbid, Names: []string{"a"}}, "names"}, {rule{Parameter: "service_tier", Action: force, Value: `"flex"`, Names: []string{"a"}}, "names"},
-		{rule{Parameter: "tools", Action: forbid, Names: []string{"ok", "a b"}}, "names[1]"},
-		{rule{Parameter: "tools", Action: forbid, Names: make([]string, configcheck.MaxParameterNames+1)}, "names"},
+		{&rule{Parameter: "", Action: forbid}, "parameter"}, {&rule{Parameter: "Temperature", Action: forbid}, "parameter"},
+		{&rule{Parameter: "temperature"}, "action"}, {&rule{Parameter: "stream", Action: force, Value: "true"}, "action"},
+		{&rule{Parameter: "temperature", Action: allowed, Names: []string{"a"}}, "action"}, {&rule{Parameter: "tools", Action: clamp}, "action"},
+		{&rule{Parameter: "seed", Action: clamp, Maximum: new(1.0)}, "action"}, {&rule{Parameter: "n", Action: 9}, "action"},
+		{&rule{Parameter: "temperature", Action: force}, "value"}, {&rule{Parameter: "temperature", Action: forbid, Value: "1"}, "value"},
+		{&rule{Parameter: "temperature", Action: force, Value: "hot"}, "value"}, {&rule{Parameter: "temperature", Action: force, Value: "3"}, "value"},
+		{&rule{Parameter: "temperature", Action: force, Value: "null"}, "value"}, {&rule{Parameter: "temperature", Action: force, Value: `"1"`}, "value"},
+		{&rule{Parameter: "max_tokens", Action: force, Value: "1.5"}, "value"}, {&rule{Parameter: "max_tokens", Action: force, Value: "1e3"}, "value"},
+		{&rule{Parameter: "stop", Action: force, Value: `[]`}, "value"}, {&rule{Parameter: "stop", Action: force, Value: `[null]`}, "value"},
+		{&rule{Parameter: "tool_choice", Action: force, Value: `"any"`}, "value"}, {&rule{Parameter: "reasoning", Action: force, Value: "5"}, "value"},
+		{&rule{Parameter: "logprobs", Action: force, Value: "1"}, "value"}, {&rule{Parameter: "user", Action: force, Value: `""`}, "value"},
+		{&rule{Parameter: "user", Action: force, Value: `"` + strings.Repeat("u", 257) + `"`}, "value"},
+		{&rule{Parameter: "service_tier", Action: force, Value: `"Flex"`}, "value"},
+		{&rule{Parameter: "response_format", Action: force, Value: `{"type":"json_schema"}`}, "value"},
+		{&rule{Parameter: "response_format", Action: force, Value: `{"type":"xml"}`}, "value"},
+		{&rule{Parameter: "stop", Action: force, Value: `["` + strings.Repeat("s", configcheck.MaxParameterValue) + `"]`}, "value"},
+		{&rule{Parameter: "n", Action: clamp}, "maximum"}, {&rule{Parameter: "n", Action: clamp, Minimum: new(2.0), Maximum: new(1.0)}, "maximum"},
+		{&rule{Parameter: "n", Action: clamp, Minimum: new(0.5)}, "minimum"}, {&rule{Parameter: "n", Action: clamp, Maximum: new(129.0)}, "maximum"},
+		{&rule{Parameter: "n", Action: force, Value: "1", Minimum: new(1.0)}, "minimum"}, {&rule{Parameter: "n", Action: force, Value: "1", Maximum: new(1.0)}, "maximum"},
+		{&rule{Parameter: "tools", Action: allowed}, "names"}, {&rule{Parameter: "model", Action: forbid}, "names"},
+		{&rule{Parameter: "n", Action: forbid, Names: []string{"a"}}, "names"}, {&rule{Parameter: "service_tier", Action: force, Value: `"flex"`, Names: []string{"a"}}, "names"},
+		{&rule{Parameter: "tools", Action: forbid, Names: []string{"ok", "a b"}}, "names[1]"},
+		{&rule{Parameter: "tools", Action: forbid, Names: make([]string, configcheck.MaxParameterNames+1)}, "names"},
 	} {
 		good := &rule{Parameter: "stream", Action: forbid}
 		path := "parameter_rules[1]." + c.path
-		wantPath(t, configcheck.Check(wrap(t, project(good, &c.rule))), path, i)
-		wantPath(t, configcheck.Check(wrap(t, edit(route(), func(r *configv1.Route) { r.ParameterRules = []*rule{good, &c.rule} }))), path, i)
-		wantPath(t, configcheck.Check(wrap(t, edit(apiKey(), func(k *configv1.ApiKey) { k.ParameterRules = []*rule{good, &c.rule} }))), path, i)
+		wantPath(t, configcheck.Check(wrap(t, project(good, c.rule))), path, i)
+		wantPath(t, configcheck.Check(wrap(t, edit(route(), func(r *configv1.Route) { r.ParameterRules = []*rule{good, c.rule} }))), path, i)
+		wantPath(t, configcheck.Check(wrap(t, edit(apiKey(), func(k *configv1.ApiKey) { k.ParameterRules = []*rule{good, c.rule} }))), path, i)
 	}
 	wantPath(t, configcheck.CheckParameterRules([]*rule{{Parameter: "user", Action: force, Value: "\"\xff\""}}), "parameter_rules[0].value", 0)
 	many := make([]*rule, configcheck.MaxParameterRules+1)

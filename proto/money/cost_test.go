@@ -23,22 +23,22 @@ func TestEachClassHasItsPriceOrFallsBack(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		price  *configv1.Price
-		tokens usagev1.Tokens
+		tokens *usagev1.Tokens
 		want   money.Nano
 	}{
-		{"hour as cache write", own(func(p *configv1.Price) { p.CacheWrite = proto.Int64(2e6) }), usagev1.Tokens{CacheWriteHour: 3}, 6},
-		{"hour as input", p, usagev1.Tokens{CacheWriteHour: 3}, 3},
-		{"hour of its own", own(func(p *configv1.Price) { p.CacheWrite = proto.Int64(2e6); p.CacheWriteHour = proto.Int64(4e6) }), usagev1.Tokens{CacheWriteHour: 3}, 12},
-		{"image output as output", p, usagev1.Tokens{ImageOutput: 3}, 30},
-		{"image output of its own", own(func(p *configv1.Price) { p.ImageOutput = proto.Int64(40e6) }), usagev1.Tokens{ImageOutput: 3}, 120},
-		{"cached audio as cache read", own(func(p *configv1.Price) { p.CacheRead = proto.Int64(2e6); p.AudioInput = proto.Int64(5e6) }), usagev1.Tokens{AudioCacheRead: 3}, 6},
-		{"cached audio as audio", own(func(p *configv1.Price) { p.AudioInput = proto.Int64(5e6) }), usagev1.Tokens{AudioCacheRead: 3}, 15},
-		{"cached audio as input", p, usagev1.Tokens{AudioCacheRead: 3}, 3},
-		{"cached audio of its own", own(func(p *configv1.Price) { p.AudioCacheRead = proto.Int64(7e6) }), usagev1.Tokens{AudioCacheRead: 3}, 21},
-		{"reasoning of its own", own(func(p *configv1.Price) { p.Reasoning = proto.Int64(3e6) }), usagev1.Tokens{Output: 10, Reasoning: 4}, 60 + 12},
-		{"no more reasoning than output", own(func(p *configv1.Price) { p.Reasoning = proto.Int64(3e6) }), usagev1.Tokens{Output: 2, Reasoning: 4}, 6},
+		{"hour as cache write", own(func(p *configv1.Price) { p.CacheWrite = proto.Int64(2e6) }), &usagev1.Tokens{CacheWriteHour: 3}, 6},
+		{"hour as input", p, &usagev1.Tokens{CacheWriteHour: 3}, 3},
+		{"hour of its own", own(func(p *configv1.Price) { p.CacheWrite = proto.Int64(2e6); p.CacheWriteHour = proto.Int64(4e6) }), &usagev1.Tokens{CacheWriteHour: 3}, 12},
+		{"image output as output", p, &usagev1.Tokens{ImageOutput: 3}, 30},
+		{"image output of its own", own(func(p *configv1.Price) { p.ImageOutput = proto.Int64(40e6) }), &usagev1.Tokens{ImageOutput: 3}, 120},
+		{"cached audio as cache read", own(func(p *configv1.Price) { p.CacheRead = proto.Int64(2e6); p.AudioInput = proto.Int64(5e6) }), &usagev1.Tokens{AudioCacheRead: 3}, 6},
+		{"cached audio as audio", own(func(p *configv1.Price) { p.AudioInput = proto.Int64(5e6) }), &usagev1.Tokens{AudioCacheRead: 3}, 15},
+		{"cached audio as input", p, &usagev1.Tokens{AudioCacheRead: 3}, 3},
+		{"cached audio of its own", own(func(p *configv1.Price) { p.AudioCacheRead = proto.Int64(7e6) }), &usagev1.Tokens{AudioCacheRead: 3}, 21},
+		{"reasoning of its own", own(func(p *configv1.Price) { p.Reasoning = proto.Int64(3e6) }), &usagev1.Tokens{Output: 10, Reasoning: 4}, 60 + 12},
+		{"no more reasoning than output", own(func(p *configv1.Price) { p.Reasoning = proto.Int64(3e6) }), &usagev1.Tokens{Output: 2, Reasoning: 4}, 6},
 	} {
-		if got := money.Cost(c.price, &c.tokens, nil); got != c.want {
+		if got := money.Cost(c.price, c.tokens, nil); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
