@@ -1,7 +1,6 @@
 package web
 
 import (
-	"math/big"
 	"strconv"
 	"strings"
 
@@ -9,7 +8,6 @@ import (
 
 	"github.com/tollgate/tollgate/portal/internal/control"
 	"github.com/tollgate/tollgate/portal/internal/view"
-	"github.com/tollgate/tollgate/proto/money"
 	"github.com/tollgate/tollgate/proto/openapi/apiclient"
 )
 
@@ -62,6 +60,12 @@ func requestFacts(t *view.Tenant, r apiclient.Request, d *apiclient.RequestDetai
 	case countedTokens(d) == 0:
 		tokens = "None were reported"
 	}
+	if d.ServiceTier != "" {
+		facts = append(facts, view.Fact{Name: "Service tier", Value: view.Text(d.ServiceTier)})
+	}
+	if d.CostReported {
+		facts = append(facts, view.Fact{Name: "Provider's charge", Value: view.Text("Reported by the provider")})
+	}
 	facts = append(facts, view.Fact{Name: "Tokens", Value: view.Text(tokens)})
 	for _, c := range []struct {
 		name string
@@ -72,7 +76,12 @@ func requestFacts(t *view.Tenant, r apiclient.Request, d *apiclient.RequestDetai
 		{"Reasoning tokens (part of output)", r.ReasoningTokens, r.ReasoningTokens > 0},
 		{"Cache read tokens", r.CacheReadTokens, r.CacheReadTokens > 0}, {"Cache write tokens", r.CacheWriteTokens, r.CacheWriteTokens > 0},
 		{"Audio input tokens", d.AudioInputTokens, d.AudioInputTokens > 0}, {"Audio output tokens", d.AudioOutputTokens, d.AudioOutputTokens > 0},
-		{"Image input tokens", d.ImageInputTokens, d.ImageInputTokens > 0},
+		{"Image input tokens", d.ImageInputTokens, d.ImageInputTokens > 0}, {"Image output tokens", d.ImageOutputTokens, d.ImageOutputTokens > 0},
+		{"Tokens written to a cache for an hour", d.CacheWriteHourTokens, d.CacheWriteHourTokens > 0},
+		{"Audio tokens read from a cache", d.AudioCacheReadTokens, d.AudioCacheReadTokens > 0},
+		{"Searches", d.Units.Searches, d.Units.Searches > 0}, {"Images made", d.Units.Images, d.Units.Images > 0},
+		{"Milliseconds of audio heard", d.Units.AudioMilliseconds, d.Units.AudioMilliseconds > 0},
+		{"Characters spoken", d.Units.Characters, d.Units.Characters > 0},
 	} {
 		if c.show {
 			facts = append(facts, view.Fact{Name: c.name, Value: view.Count(c.n)})
@@ -153,116 +162,10 @@ func attemptRow(t *view.Tenant, n int, a apiclient.Attempt) view.AttemptRow {
 	return row
 }
 
-// sums is the arithmetic of what the tenant pays and of what the provider
-// charges; one of them when both sides have the same price.
-func sums(d *apiclient.RequestDetail) []view.Sum {
-	cost := sum("cost", "What the provider charges", d, d.CostPrice, d.Request.CostNano)
-	if d.SellPrice == nil || d.CostPrice != nil && d.SellPrice.Id == d.CostPrice.Id && d.Request.PriceNano == d.Request.CostNano {
-		if d.CostPrice == nil {
-			cost.Title = "Cost"
-		} else {
-			cost.Title = "Cost, as the provider charges it and as you pay it"
-		}
-		return []view.Sum{cost}
-	}
-	return []view.Sum{sum("price", "What you pay", d, d.SellPrice, d.Request.PriceNano), cost}
-}
-
-func sum(id, title string, d *apiclient.RequestDetail, p *apiclient.Price, recorded int64) view.Sum {
-	s := view.Sum{ID: id, Title: title, Recorded: view.Money(recorded)}
-	if p == nil {
-		s.Unpriced, s.Nothing = true, recorded == 0 && countedTokens(d) == 0
-		return s
-	}
-	s.PriceID, s.Since, s.Source = p.Id, view.Instant{Time: p.EffectiveFrom}, priceSource(*p)
-	// Amounts of a line are in units of 1e-15 dollars: nano-dollars per million.
-	total := new(big.Int)
-	add := func(class, note string, tokens int64, price string) {
-		nano, err := money.Parse(price)
-		if err != nil || tokens < 0 {
-			return
-		}
-		line := new(big.Int).Mul(big.NewInt(tokens), big.NewInt(int64(nano)))
-		total.Add(total, line)
-		s.Lines = append(s.Lines, view.SumLine{Class: class, Note: note, Tokens: view.Int(tokens), Price: "$" + price, Amount: femto(line)})
-	}
-	for _, c := range tokenClasses(d, p) {
-		if c.tokens > 0 || c.always {
-			add(c.name, c.note, c.tokens, c.price)
-		}
-	}
-	if nano, err := money.Parse(p.PerRequest); err == nil && nano > 0 {
-		line := new(big.Int).Mul(big.NewInt(int64(nano)), big.NewInt(1_000_000))
-		total.Add(total, line)
-		s.Lines = append(s.Lines, view.SumLine{Class: "Request", Tokens: "1", Price: "$" + p.PerRequest + " each", Amount: femto(line)})
-	}
-	s.Exact = femto(total)
-	rounded := new(big.Int).Add(total, big.NewInt(500_000))
-	rounded.Div(rounded, big.NewInt(1_000_000))
-	s.Rounded = view.Dollars(rounded.Int64())
-	s.Agrees = rounded.IsInt64() && rounded.Int64() == recorded
-	return s
-}
-
-// countedTokens are all tokens of a request, whoever counted them.
-func countedTokens(d *apiclient.RequestDetail) int64 {
-	r := d.Request
-	return r.InputTokens + r.OutputTokens + r.CacheReadTokens + r.CacheWriteTokens + d.AudioInputTokens + d.AudioOutputTokens + d.ImageInputTokens
-}
-
-type tokenClass struct {
-	name, note, price string
-	tokens            int64
-	always            bool
-}
-
-// tokenClasses pairs tokens with their prices; a class without a price of its
-// own costs as input or output does.
-func tokenClasses(d *apiclient.RequestDetail, p *apiclient.Price) []tokenClass {
-	r := d.Request
-	or := func(own *string, fallback, as string) (price, note string) {
-		if own != nil && *own != "" {
-			return *own, ""
-		}
-		return fallback, "priced as " + as
-	}
-	list := []tokenClass{
-		{name: "Input", price: p.Input, tokens: r.InputTokens, always: true},
-		{name: "Output", price: p.Output, tokens: r.OutputTokens, always: true},
-	}
-	for _, c := range []struct {
-		name, as, fallback string
-		own                *string
-		tokens             int64
-	}{
-		{"Cache read", "input", p.Input, p.CacheRead, r.CacheReadTokens},
-		{"Cache write", "input", p.Input, p.CacheWrite, r.CacheWriteTokens},
-		{"Audio input", "input", p.Input, p.AudioInput, d.AudioInputTokens},
-		{"Audio output", "output", p.Output, p.AudioOutput, d.AudioOutputTokens},
-		{"Image input", "input", p.Input, p.ImageInput, d.ImageInputTokens},
-	} {
-		price, note := or(c.own, c.fallback, c.as)
-		list = append(list, tokenClass{name: c.name, note: note, price: price, tokens: c.tokens})
-	}
-	return list
-}
-
-// femto writes an amount in units of 1e-15 dollars exactly.
-func femto(n *big.Int) string {
-	s := n.String()
-	for len(s) <= 15 {
-		s = "0" + s
-	}
-	whole, frac := s[:len(s)-15], strings.TrimRight(s[len(s)-15:], "0")
-	for len(frac) < 2 {
-		frac += "0"
-	}
-	return "$" + whole + "." + frac
-}
-
 func priceSource(p apiclient.Price) string {
 	from := map[apiclient.PriceOrigin]string{
-		apiclient.PriceOriginCatalog: "From the catalogue", apiclient.PriceOriginOperator: "Set by the operator", apiclient.PriceOriginTenant: "Set by your organisation",
+		apiclient.PriceOriginCatalog: "From the catalogue", apiclient.PriceOriginImport: "From an imported list",
+		apiclient.PriceOriginOperator: "Set by the operator", apiclient.PriceOriginTenant: "Set by your organisation",
 	}[p.Origin]
 	if p.Source == "" {
 		return from + "."

@@ -25,7 +25,8 @@ const topSeries = 7
 
 func allTokens(t apiclient.Totals) int64 {
 	return t.InputTokens + t.OutputTokens + t.CacheReadTokens + t.CacheWriteTokens +
-		t.AudioInputTokens + t.AudioOutputTokens + t.ImageInputTokens
+		t.AudioInputTokens + t.AudioOutputTokens + t.ImageInputTokens +
+		t.CacheWriteHourTokens + t.ImageOutputTokens + t.AudioCacheReadTokens
 }
 
 // sumTotals adds what today's or a group's points hold.
@@ -48,6 +49,9 @@ func sumTotals(points []apiclient.UsagePoint, keep func(apiclient.UsagePoint) bo
 		sum.AudioInputTokens += t.AudioInputTokens
 		sum.AudioOutputTokens += t.AudioOutputTokens
 		sum.ImageInputTokens += t.ImageInputTokens
+		sum.CacheWriteHourTokens += t.CacheWriteHourTokens
+		sum.ImageOutputTokens += t.ImageOutputTokens
+		sum.AudioCacheReadTokens += t.AudioCacheReadTokens
 		sum.CostNano += t.CostNano
 		sum.PriceNano += t.PriceNano
 	}
