@@ -21,6 +21,7 @@ WITH version AS MATERIALIZED (
         ELSE true END
     ORDER BY n LIMIT 1), p.base) END AS rate
   FROM side LEFT JOIN version p ON p.price_id = side.price_id
+  OFFSET 0 -- keeps the look-up of the variant from being copied to each use of it
 ), priced AS (
   SELECT rated.*, r.*, coalesce(r.r_cache_write, r.r_input) AS r_write, coalesce(r.r_audio_input, r.r_input) AS r_audio,
     CASE WHEN r.r_reasoning IS NULL THEN 0 ELSE least(reasoning, output) END AS thought
@@ -34,6 +35,7 @@ WITH version AS MATERIALIZED (
     coalesce((rate ->> 'per_search')::numeric, 0) AS per_search, coalesce((rate ->> 'per_image')::numeric, 0) AS per_image,
     coalesce((rate ->> 'per_audio_minute')::numeric, 0) AS per_audio_minute,
     coalesce((rate ->> 'per_million_characters')::numeric, 0) AS per_million_characters) AS r
+  OFFSET 0
 ), amount AS (
   SELECT *, least(div(
     3 * (input * r_input + (output - thought) * r_output + thought * coalesce(r_reasoning, 0)
