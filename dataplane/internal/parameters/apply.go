@@ -2,6 +2,7 @@ package parameters
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,13 @@ type Call struct {
 	// body passes; nil where it is translated, and what rules set goes into the
 	// translation by Outcome.Set.
 	Format dialect.Format
+	// Takes are the parameters that values are set and bounded for; nil for
+	// all. Calls beside chat have few, and the same names can mean other things
+	// there.
+	Takes []string
 }
+
+func (c *Call) takes(p param) bool { return c.Takes == nil || slices.Contains(c.Takes, names[p]) }
 
 // Outcome is what rules did to a call.
 type Outcome struct {
@@ -89,7 +96,7 @@ func Apply(c *Call) (Outcome, *fault.Fault) {
 		}
 	}
 	for p := range param(params) {
-		if !about.has(p) {
+		if !about.has(p) || !c.takes(p) {
 			continue
 		}
 		if f := r.decide(p); f != nil {

@@ -109,6 +109,20 @@ func Compile(rules []*configv1.ParameterRule) *Rules {
 	return r
 }
 
+// Binds reports whether a rule does more with a parameter than fill it in. A
+// nil *Rules binds nothing.
+func (r *Rules) Binds(name string) bool {
+	if r == nil {
+		return false
+	}
+	for i := range r.list {
+		if names[r.list[i].param] == name && r.list[i].action != configv1.ParameterAction_PARAMETER_ACTION_DEFAULT {
+			return true
+		}
+	}
+	return false
+}
+
 // setter reads a value once and gives what puts it into a request.
 func setter(p param, raw canon.Raw) func(*canon.Request) {
 	switch p {

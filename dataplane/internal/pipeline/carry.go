@@ -10,7 +10,6 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/tally"
 	"github.com/tollgate/tollgate/dataplane/internal/form"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
-	"github.com/tollgate/tollgate/dataplane/internal/parameters"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -166,7 +165,7 @@ func (x *exchange) readyCarry() error {
 			return fault.Newf(fault.BadRequest, "The provider of this route, %s, has no calls of this kind.", x.target.Kind.Label).
 				WithParam("model").WithFix("Call a route whose provider speaks OpenAI's dialect, or use the proxy path of the provider.")
 		}
-		if err := x.mayCarry(); err != nil {
+		if err := x.otherParameters(); err != nil {
 			return err
 		}
 		return x.readyRouted()
@@ -189,27 +188,6 @@ func (x *exchange) readyCarry() error {
 	c.call.Source, c.call.Length = src, length
 	if x.req.Operation == Proxy && strings.HasPrefix(pass.ContentType, JSON) {
 		c.call.Source = &listener{src, x}
-	}
-	return nil
-}
-
-// mayCarry holds the call to rules about models and parameters. A form is
-// judged by its model alone.
-func (x *exchange) mayCarry() error {
-	project := x.config.ProjectRules(x.key.ProjectID)
-	if x.rt.Rules == nil && project == nil && x.key.Rules == nil {
-		return nil
-	}
-	body := x.body
-	if body == nil {
-		body = append(canon.AppendQuoted([]byte(`{"model":`), x.rt.Name), '}')
-	}
-	_, f := parameters.Apply(&parameters.Call{
-		Route: x.rt.Rules, Project: project, Key: x.key.Rules,
-		Body: body, Dialect: canon.OpenAIChat, Model: x.target.ProviderModel, Format: x.to.formatFor(x.target.Kind),
-	})
-	if f != nil {
-		return f
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/parameters"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -36,6 +38,62 @@ func (x *exchange) parameters() error {
 	}
 	x.body = out.Body
 	if f := x.peek.Read(x.body, x.from.shape); f != nil {
+		return f
+	}
+	return nil
+}
+
+// takes are the parameters of rules that an operation beside chat has.
+func takes(op Operation) []string {
+	switch op {
+	case Embeddings:
+		return []string{"user"}
+	case Images, ImageEdit, ImageVariation:
+		return []string{"n", "user"}
+	case Transcription, Translation:
+		return []string{"temperature"}
+	}
+	return []string{}
+}
+
+// otherParameters does what rules say to a call beside chat: all that refuse
+// do, and what the operation has is set and bounded in the caller's body, before
+// that passes or is translated. Of a form no more is read than its model, so a
+// rule that binds what forms can have refuses them. Calls without rules pay
+// three comparisons.
+func (x *exchange) otherParameters() error {
+	project := x.config.ProjectRules(x.key.ProjectID)
+	if x.rt.Rules == nil && project == nil && x.key.Rules == nil {
+		return nil
+	}
+	call := parameters.Call{
+		Route: x.rt.Rules, Project: project, Key: x.key.Rules, Takes: takes(x.req.Operation),
+		Body: x.body, Dialect: canon.OpenAIChat, Model: x.target.ProviderModel, Format: openai.Format{},
+	}
+	if x.body == nil {
+		for _, name := range call.Takes {
+			if call.Route.Binds(name) || call.Project.Binds(name) || call.Key.Binds(name) {
+				return fault.Newf(fault.ParameterForbidden, "A rule about %s cannot be held in a form, so the form is refused.", name).WithParam(name)
+			}
+		}
+		call.Body = append(canon.AppendQuoted([]byte(`{"model":`), x.rt.Name), '}')
+	}
+	if x.body == nil || x.from.name == canon.Gemini {
+		call.Takes = []string{}
+	}
+	out, f := parameters.Apply(&call)
+	if f != nil {
+		return f
+	}
+	if x.req.Facts.Parameters = out.Changed; out.Body == nil {
+		return nil
+	}
+	shape := x.carriedShape
+	if x.job != nil {
+		shape = x.jobShape
+	}
+	x.body = out.Body
+	if f := x.peek.Read(x.body, shape()); f != nil {
 		return f
 	}
 	return nil

@@ -136,7 +136,7 @@ func steps() []step {
 		// What rules of route, project and key do to the call, before anything
 		// else reads its body.
 		{name: "parameters", run: (*exchange).parameters, only: calls},
-		{name: "parameters", run: (*exchange).mayCarry, only: jobs},
+		{name: "parameters", run: (*exchange).otherParameters, only: jobs},
 		// What the model cannot do, as it is asked for after the rules.
 		{name: "abilities", run: (*exchange).abilities, only: calls},
 		// Counting a prompt's tokens costs nothing, at providers that can do it
