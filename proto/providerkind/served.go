@@ -20,6 +20,8 @@ const (
 	JinaForm    = "jina"
 	BedrockForm = "bedrock"
 	VertexForm  = "vertex"
+	// FireworksForm is that of its reranks.
+	FireworksForm = "fireworks"
 )
 
 // Served is where a provider has an operation beside chat.
@@ -112,8 +114,12 @@ var whole = append(append(speaking(OpenAIChat, as(Completions, Embeddings, Moder
 // cohereEnds are the ends of Cohere's base URLs.
 var cohereEnds = []string{"/compatibility/v1", "/v1", "/v2"}
 
-// operations lists what providers serve, from their documentation, read in
-// 2026. Who is not listed serves none.
+// operations lists what providers serve. Who is not listed serves none. Looked
+// up in November of 2026, in documentation of their own: fireworks (embeddings,
+// rerank), groq (none), ollama (all; images are experimental there), openrouter
+// (rerank), together (rerank), vllm (all), xai (completions); in that of
+// clients of theirs: azure-openai, deepseek (none here: its completions have
+// another base URL), mistral. The other rows were not looked up.
 var operations = map[string][]Served{
 	"alibaba": as(Embeddings),
 	"aws-bedrock": {
@@ -127,8 +133,9 @@ var operations = map[string][]Served{
 		{Operation: Embeddings, Form: CohereForm, Path: "/v2/embed", Cut: cohereEnds},
 		{Operation: Rerank, Form: CohereForm, Path: "/v2/rerank", Cut: cohereEnds},
 	},
-	Demo:            as(Completions, Embeddings, Moderations, Images, Rerank),
-	"fireworks":     as(Completions, Embeddings, Rerank),
+	Demo: as(Completions, Embeddings, Moderations, Images, Rerank),
+	"fireworks": append(as(Completions, Embeddings),
+		Served{Operation: Rerank, Form: FireworksForm, Path: "/rerank"}),
 	"github-models": as(Embeddings),
 	"google":        append(speaking(OpenAIChat, as(Embeddings, Images)), geminiEmbeddings),
 	"google-vertex": {
@@ -143,9 +150,9 @@ var operations = map[string][]Served{
 	"llamacpp":   as(Completions, Embeddings, Rerank),
 	"mistral":    as(Embeddings, Moderations),
 	"nvidia":     as(Completions, Embeddings),
-	"ollama":     as(Completions, Embeddings),
+	"ollama":     as(Completions, Embeddings, Images),
 	"openai":     as(Completions, Embeddings, Moderations, Images),
-	"openrouter": as(Completions, Embeddings),
+	"openrouter": as(Completions, Embeddings, Rerank),
 	"sambanova":  as(Embeddings),
 	"tgi":        as(Completions),
 	"together":   as(Completions, Embeddings, Images, Rerank),

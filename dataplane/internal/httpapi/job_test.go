@@ -99,6 +99,18 @@ var jobCases = []jobCase{
 		answer: `{"object":"list","data":[{"index":1,"relevance_score":0.9}],"model":"v","usage":{"total_tokens":15}}`,
 		want: `{"id":"REQUEST","results":[{"index":1,"relevance_score":0.9,"document":{"text":"b"}}],` +
 			`"meta":{"api_version":{"version":"2"},"tokens":{"input_tokens":15}},"usage":{"total_tokens":15}}`, tokens: 15},
+	{name: "rerank at Fireworks", provider: "fireworks", base: "/inference/v1", path: "/v1/rerank",
+		body:     `{"model":"job","query":"q","documents":["a",{"text":"b"}],"top_n":1,"return_documents":true}`,
+		wantPath: "/inference/v1/rerank", wantBody: `{"model":"provider-model","query":"q","documents":["a","b"],"top_n":1,"return_documents":false}`,
+		answer: `{"object":"list","model":"f","data":[{"index":1,"relevance_score":0.9}],"usage":{"prompt_tokens":15,"total_tokens":15}}`,
+		want: `{"id":"REQUEST","results":[{"index":1,"relevance_score":0.9,"document":{"text":"b"}}],` +
+			`"meta":{"api_version":{"version":"2"},"tokens":{"input_tokens":15}},"usage":{"total_tokens":15}}`, tokens: 15},
+	{name: "rerank at OpenRouter", provider: "openrouter", base: "/api/v1", path: "/v2/rerank",
+		body:     `{"model":"job","query":"q","documents":["a"]}`,
+		wantPath: "/api/v1/rerank", wantBody: `{"model":"provider-model","query":"q","documents":["a"]}`,
+		answer:   `{"id":"gen","model":"m","results":[{"index":0,"relevance_score":0.9,"document":{"text":"a"}}],"usage":{"search_units":1}}`,
+		want:     `{"id":"gen","model":"m","results":[{"index":0,"relevance_score":0.9,"document":{"text":"a"}}],"usage":{"search_units":1}}`,
+		searches: 1},
 	{name: "rerank at Bedrock", provider: "aws-bedrock", dialect: "bedrock-converse", model: "cohere.rerank-v3-5:0", path: "/v1/rerank",
 		body:     `{"model":"job","query":"q","documents":["a"]}`,
 		wantPath: "/rerank",

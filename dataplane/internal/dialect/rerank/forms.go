@@ -19,6 +19,10 @@ var (
 	voyageForm = Form{Read: readNear, Append: func(b []byte, r *Request, to Target, _ *canon.Losses) []byte {
 		return appendNear(b, r, to, "top_k", r.texts, returned(r.Return))
 	}}
+	// fireworksForm takes documents as texts, and answers as Voyage does.
+	fireworksForm = Form{Read: readNear, Append: func(b []byte, r *Request, to Target, _ *canon.Losses) []byte {
+		return appendNear(b, r, to, "top_n", r.texts, returned(r.Return))
+	}}
 )
 
 // returned leaves documents out unless they are wanted: these providers send
@@ -63,7 +67,7 @@ func appendNear(b []byte, r *Request, to Target, top string, documents func([]by
 	return append(b, '}')
 }
 
-// readNear reads the answers of all three.
+// readNear reads the answers of them all.
 func readNear(body []byte, a *Answer) bool {
 	var s jsonscan.Scanner
 	s.Reset(body)

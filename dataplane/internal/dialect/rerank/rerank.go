@@ -89,6 +89,8 @@ func FormOf(name string) *Form {
 		return &jinaForm
 	case providerkind.VoyageForm:
 		return &voyageForm
+	case providerkind.FireworksForm:
+		return &fireworksForm
 	case providerkind.BedrockForm:
 		return &bedrockForm
 	case providerkind.VertexForm:
