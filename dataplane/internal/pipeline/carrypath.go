@@ -133,10 +133,20 @@ func (x *exchange) carryHeaders() string {
 	if t.Dialect == canon.Anthropic && !version {
 		b.WriteString("Anthropic-Version: " + anthropicVersion + "\r\n")
 	}
-	if pass.ContentType != "" {
-		b.WriteString("Content-Type: " + pass.ContentType + "\r\n")
+	if kind := x.contentType(); kind != "" {
+		b.WriteString("Content-Type: " + kind + "\r\n")
 	}
 	return b.String()
+}
+
+// contentType is what the provider is told of the body. One that was read as
+// JSON is told to be that, whatever the caller called it: read as a form of
+// the web it could name another model than the one that was allowed.
+func (x *exchange) contentType() string {
+	if x.rt != nil && x.carried.form == nil {
+		return JSON
+	}
+	return x.req.Pass.ContentType
 }
 
 // signCarry adds the headers that sign a call of any method.
@@ -144,7 +154,7 @@ func (x *exchange) signCarry() {
 	e := x.call.Endpoint
 	path, query, _ := strings.Cut(x.call.Path, "?")
 	signed := x.target.Signer.AppendHeaders([]byte(x.call.Headers), &sigv4.Request{
-		Method: x.req.Pass.Method, Host: e.Host(), Path: e.BasePath() + path, Query: query, ContentType: x.req.Pass.ContentType, Body: x.call.Body,
+		Method: x.req.Pass.Method, Host: e.Host(), Path: e.BasePath() + path, Query: query, ContentType: x.contentType(), Body: x.call.Body,
 	}, time.Now())
 	x.call.Headers = string(signed)
 }
