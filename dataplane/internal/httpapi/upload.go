@@ -92,12 +92,23 @@ func (u *upload) Stop() {
 	}
 }
 
-// linger lets a caller who still sends read the answer: net/http takes in a
-// little more of the body, and then waits, before it closes the connection.
+// lingering is how long the rest of a body is taken in whose answer is sent.
+const lingering = time.Second
+
+// linger lets a caller who still sends read the answer: a connection that is
+// closed with bytes unread is reset, and the reset takes the answer with it. So
+// the rest of the body is thrown away for a while; net/http takes in a little
+// more, and then waits, before it closes the connection.
 func (c *call) linger() {
-	if c.reading.Load() {
-		http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	if !c.reading.Load() || c.broken {
+		return
 	}
+	rc := http.NewResponseController(c.w)
+	rc.SetReadDeadline(time.Now().Add(lingering))
+	if rc.Flush() == nil {
+		io.Copy(io.Discard, c.r.Body)
+	}
+	rc.SetReadDeadline(time.Now().Add(lingering / 2))
 }
 
 // Pass sends the head of a carried answer.

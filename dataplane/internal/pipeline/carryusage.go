@@ -128,6 +128,10 @@ func (c *carried) report() *report {
 	if raw == nil || json.Unmarshal(raw, &u) != nil {
 		return nil
 	}
+	if u.Type != "duration" && !bytes.Contains(raw, []byte(`"input_tokens"`)) && !bytes.Contains(raw, []byte(`"output_tokens"`)) {
+		// A report in words that are not known here says nothing.
+		return nil
+	}
 	if u.InDetails == (details{}) {
 		u.InDetails = u.InDetail
 	}
