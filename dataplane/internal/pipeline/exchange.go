@@ -128,6 +128,9 @@ func (x *exchange) reset() {
 	clear(x.pieces[:])
 	x.sent, x.answered, x.streamed, x.wrote, x.metered = false, false, false, false, false
 	x.plain, x.summary = nil, openai.Answer{}
+	// Not only when the next one is watched: a report must never be read that
+	// another request left. It clears some hundred bytes.
+	x.stream.Reset(false, nil)
 	x.called, x.firstByte, x.first, x.took = time.Time{}, 0, 0, 0
 	x.event.Reset()
 	x.tokens.Reset()
