@@ -31,6 +31,15 @@ func TestSDKsReachEveryProvider(t *testing.T) {
 			}
 		})
 	}
+	for i, sdk := range goEmbeddings {
+		for _, wire := range wires {
+			c := sdkCase{SDK: sdk.sdk, Provider: wire.route, Name: "embeddings"}
+			if err := w.embeds(t.Context(), i, wire.route); err != nil {
+				c.Error = new(err.Error())
+			}
+			w.check(t, c)
+		}
+	}
 	cases, runs, passed := w.table.counts()
 	t.Logf("%d cases, %d runs, %d passed\n%s", cases, runs, passed, w.table)
 	if cases < minCases {
