@@ -38,6 +38,7 @@ type settings struct {
 	keep     string // file for the raw profile; empty for none
 	keys     int
 	tenants  int
+	stock    bool // nginx with the buffers it comes with
 }
 
 // Cores of a run: one for the gateway, one for all else.
@@ -98,6 +99,7 @@ func run() (err error) {
 	flag.StringVar(&s.root, "root", ".", "root of the checkout")
 	flag.DurationVar(&s.profile, "profile", 5*time.Second, "time of the processor profile; 0 for none")
 	flag.StringVar(&s.keep, "profile-out", "", "file for the raw profile, for go tool pprof")
+	flag.BoolVar(&s.stock, "stock", false, "leave nginx the buffers it comes with, which spill bodies of 30 KB to a file")
 	flag.IntVar(&s.tenants, "tenants", 100_000, "tenants in the scale part")
 	flag.IntVar(&s.keys, "keys", 1_000_000, "API keys in the scale part")
 	flag.Parse()

@@ -43,9 +43,8 @@ type nginx struct {
 	plain, stream string
 }
 
-// nginxConfig is nginx at its best: one worker for one core, connections kept
-// alive on both sides, nothing logged; answers are passed on as they arrive
-// only where they stream.
+// nginxConfig is one worker for one core, connections kept alive on both sides,
+// nothing logged; answers are passed on as they arrive only where they stream.
 const nginxConfig = `
 worker_processes 1;
 daemon off;
@@ -56,8 +55,7 @@ events { worker_connections 1024; }
 http {
   access_log off;
   keepalive_requests 100000000;
-  client_body_buffer_size 64k;
-  proxy_buffers 8 16k;
+  %[6]s
   client_body_temp_path %[1]s/body;
   proxy_temp_path %[1]s/proxy;
   fastcgi_temp_path %[1]s/fastcgi;
@@ -74,6 +72,10 @@ http {
   }
 }
 `
+
+// nginxBuffers keep bodies of 30 KB in memory, which is nginx at its best. As it
+// comes, it writes them to a file.
+const nginxBuffers = "client_body_buffer_size 64k; proxy_buffers 8 16k;"
 
 func startNginx(ctx context.Context, s settings, provider string) (*nginx, error) {
 	path, err := exec.LookPath("nginx")
@@ -97,8 +99,12 @@ func startNginx(ctx context.Context, s settings, provider string) (*nginx, error
 	if os.Geteuid() == 0 {
 		user = "user root;"
 	}
+	buffers := nginxBuffers
+	if s.stock {
+		buffers = ""
+	}
 	config := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, provider, n.plain, n.stream, user), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, provider, n.plain, n.stream, user, buffers), 0o644); err != nil {
 		return nil, err
 	}
 	n.process = proc.New(proc.Spec{Name: "nginx", Path: path, Args: []string{"-c", config, "-p", dir}, LogDir: s.dir,
