@@ -97,18 +97,18 @@ const lingering = time.Second
 
 // linger lets a caller who still sends read the answer: a connection that is
 // closed with bytes unread is reset, and the reset takes the answer with it. So
-// the rest of the body is thrown away for a while; net/http takes in a little
-// more, and then waits, before it closes the connection.
+// the rest is thrown away for a while. It is read from the connection, which is
+// not used again: a body whose reading was stopped gives nothing any more.
 func (c *call) linger() {
 	if !c.reading.Load() || c.broken {
 		return
 	}
-	rc := http.NewResponseController(c.w)
-	rc.SetReadDeadline(time.Now().Add(lingering))
-	if rc.Flush() == nil {
-		io.Copy(io.Discard, c.r.Body)
+	conn, ok := c.r.Context().Value(connKey{}).(*limitedConn)
+	if !ok || http.NewResponseController(c.w).Flush() != nil {
+		return
 	}
-	rc.SetReadDeadline(time.Now().Add(lingering / 2))
+	conn.SetReadDeadline(time.Now().Add(lingering))
+	io.Copy(io.Discard, conn.Conn)
 }
 
 // Pass sends the head of a carried answer.
