@@ -183,7 +183,8 @@ func (x *exchange) price() error {
 	return nil
 }
 
-// admit puts the request on record. Under 1 µs: a copy into mapped memory.
+// admit puts the request on record. Under 1 µs: a copy into mapped memory. A
+// call for a credential itself has neither route nor model.
 func (x *exchange) admit() error {
 	t := x.target
 	a, err := x.p.Meter.Admit(meter.AdmitInfo{
@@ -191,7 +192,7 @@ func (x *exchange) admit() error {
 		ProjectID:         x.key.ProjectID,
 		APIKeyID:          x.key.ID,
 		RequestID:         x.req.ID,
-		Route:             x.rt.Name,
+		Route:             x.req.Facts.Route,
 		Operation:         string(x.req.Operation),
 		Provider:          t.Provider,
 		ProviderModel:     t.ProviderModel,

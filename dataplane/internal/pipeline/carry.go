@@ -9,7 +9,6 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/peek"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/tally"
 	"github.com/tollgate/tollgate/dataplane/internal/form"
-	"github.com/tollgate/tollgate/dataplane/internal/meter"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/dataplane/internal/provider/demo"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -266,24 +265,6 @@ func (x *exchange) sendCarry() error {
 	}
 	x.answer = &x.response
 	return nil
-}
-
-// admitCarry puts a call without a route on record.
-func (x *exchange) admitCarry() error {
-	t := x.target
-	a, err := x.p.Meter.Admit(meter.AdmitInfo{
-		TenantID:          x.config.ID,
-		ProjectID:         x.key.ProjectID,
-		APIKeyID:          x.key.ID,
-		RequestID:         x.req.ID,
-		Operation:         string(x.req.Operation),
-		Provider:          t.Provider,
-		CredentialID:      t.CredentialID,
-		StartedAtUnixNano: x.req.Started.UnixNano(),
-		ConfigRevision:    x.req.Facts.Revision,
-	})
-	x.admission = a
-	return err
 }
 
 var errNoHead = errors.New("an answer without a head")

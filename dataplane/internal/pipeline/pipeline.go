@@ -15,7 +15,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/tollgate/tollgate/dataplane/internal/count"
 	"github.com/tollgate/tollgate/dataplane/internal/meter"
@@ -70,8 +69,6 @@ type Deps struct {
 	Client  *provider.Client
 	Tokens  Tokens
 	Metrics *metrics.Metrics
-	// Now is the clock; nil means the system's.
-	Now func() time.Time
 }
 
 // Pipeline runs requests. It is safe for concurrent use.
@@ -86,9 +83,6 @@ type Pipeline struct {
 
 // New makes a pipeline.
 func New(d Deps) *Pipeline {
-	if d.Now == nil {
-		d.Now = time.Now
-	}
 	return &Pipeline{Deps: d, steps: steps()}
 }
 
@@ -144,8 +138,7 @@ func steps() []step {
 		{name: "count", run: (*exchange).countPrompt, only: counts},
 		// From here on the request is on record: whatever happens now, even the
 		// death of the process, an event leaves.
-		{name: "admit", run: (*exchange).admit, only: slices.Concat(calls, jobs, carried)},
-		{name: "admit", run: (*exchange).admitCarry, only: owned},
+		{name: "admit", run: (*exchange).admit, only: slices.Concat(calls, jobs, carried, owned)},
 		// The call, streamed to the caller as it arrives, but for its end.
 		{name: "provider", run: (*exchange).provider, only: append(calls, jobs...)},
 		{name: "carry", run: (*exchange).carry, only: append(carried, owned...)},

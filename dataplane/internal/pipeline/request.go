@@ -7,7 +7,6 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/proto/money"
 	"github.com/tollgate/tollgate/proto/providerkind"
-	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
 // Operation is what is asked for.
@@ -90,7 +89,6 @@ type Facts struct {
 	Parameters string
 	// PriceUnknown warns that the call counts as free for want of a price.
 	PriceUnknown bool
-	Outcome      usagev1.Outcome
 	// Status, Code and Took are for the access log; Status is 0 when nothing
 	// was sent.
 	Status int

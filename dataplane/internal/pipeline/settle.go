@@ -19,7 +19,6 @@ func (x *exchange) settle() error {
 	x.took = time.Since(x.req.Started)
 	ev := &x.event
 	ev.Outcome = x.outcome()
-	x.req.Facts.Outcome = ev.Outcome
 	ev.Estimated = x.count()
 	if x.billable() {
 		// A request that the provider never took has no cost, nor the price of

@@ -80,7 +80,6 @@ func (k *compiler) compile() *Compiled {
 			continue
 		}
 		k.at = i
-		c.Revision = max(c.Revision, r.revision)
 		switch r.kind {
 		case configv1.Kind_KIND_TENANT:
 			var m configv1.Tenant

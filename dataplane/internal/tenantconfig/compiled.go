@@ -38,11 +38,8 @@ type Compiled struct {
 	ID        string
 	Slug      string
 	Suspended bool
-	// Revision is the newest change among the tenant's resources other than
-	// keys.
-	Revision uint64
-	routes   map[string]*Route
-	builtIn  map[string]*Route
+	routes    map[string]*Route
+	builtIn   map[string]*Route
 	// owners are the credentials, for calls that are of no model.
 	owners  []Target
 	catalog *catalog

@@ -108,16 +108,16 @@ func (w *writer) inference() {
 		w.b = appendCount(comma(w.b), `"maxTokens":`, w.to.MaxTokens)
 	}
 	temperature, topP := req.Temperature, req.TopP
-	if over(temperature, 1) {
+	if canon.Above(temperature, 1) {
 		temperature = canon.Raw("1")
 		w.lose("temperature")
 	}
 	if w.think.Thinks && req.From != canon.Anthropic {
-		if temperature != nil && under(temperature, 1) {
+		if temperature != nil && canon.Below(temperature, 1) {
 			temperature = nil
 			w.lose("temperature")
 		}
-		if under(topP, 0.95) {
+		if canon.Below(topP, 0.95) {
 			topP = nil
 			w.lose("top_p")
 		}
@@ -132,34 +132,7 @@ func (w *writer) inference() {
 		w.str("]")
 	}
 	w.close(from, inside, "}")
-	for _, f := range [...]struct {
-		name string
-		set  bool
-	}{
-		{"frequency_penalty", !isNumber(req.FrequencyPenalty, "0")},
-		{"presence_penalty", !isNumber(req.PresencePenalty, "0")},
-		{"seed", req.Seed != nil},
-		{"n", !isNumber(req.N, "1")},
-		{"logprobs", req.LogProbs == canon.Yes},
-		{"top_logprobs", req.TopLogProbs != nil},
-	} {
-		if f.set {
-			w.lose(f.name)
-		}
-	}
-}
-
-// isNumber says whether a value is the number that the API goes by anyway.
-func isNumber(raw canon.Raw, want string) bool { return raw == nil || string(raw) == want }
-
-func over(raw canon.Raw, bound float64) bool {
-	f, err := strconv.ParseFloat(string(raw), 64)
-	return err == nil && f > bound
-}
-
-func under(raw canon.Raw, bound float64) bool {
-	f, err := strconv.ParseFloat(string(raw), 64)
-	return err == nil && f < bound
+	req.Unsampled(w.lose)
 }
 
 // freeJSON says that the answer shall be JSON of any shape. The API's schemas
