@@ -54,6 +54,9 @@ func (x *exchange) provider() error {
 
 // send makes the call, up to the head of the answer.
 func (x *exchange) send(body [][]byte) error {
+	if x.carried != nil {
+		return x.sendCarry()
+	}
 	t := x.target
 	if t.Provider == demo.Name {
 		x.call.Sent = true
@@ -76,11 +79,9 @@ func (x *exchange) send(body [][]byte) error {
 		Traceparent: x.req.Traceparent,
 		Body:        body,
 		Stream:      x.streamed,
-		Connect:     time.Duration(t.ConnectTimeoutMs) * time.Millisecond,
-		FirstByte:   time.Duration(t.FirstByteTimeoutMs) * time.Millisecond,
-		Idle:        time.Duration(t.IdleTimeoutMs) * time.Millisecond,
 		Cancel:      &x.req.Cancel,
 	}
+	x.patience()
 	if x.streamed && x.to.framed {
 		x.call.Accept = "application/vnd.amazon.eventstream"
 	}
@@ -92,6 +93,14 @@ func (x *exchange) send(body [][]byte) error {
 	}
 	x.answer = &x.response
 	return nil
+}
+
+// patience sets how long the call may wait, as its credential says.
+func (x *exchange) patience() {
+	t := x.target
+	x.call.Connect = time.Duration(t.ConnectTimeoutMs) * time.Millisecond
+	x.call.FirstByte = time.Duration(t.FirstByteTimeoutMs) * time.Millisecond
+	x.call.Idle = time.Duration(t.IdleTimeoutMs) * time.Millisecond
 }
 
 // path is where the chat of this request is at its provider.
@@ -143,7 +152,10 @@ func (x *exchange) sign() {
 // outgoing is the body for the provider: the caller's own with a few edits, or
 // a translation.
 func (x *exchange) outgoing() ([][]byte, error) {
-	if x.job != nil {
+	switch {
+	case x.carried != nil:
+		return nil, x.readyCarry()
+	case x.job != nil:
 		return x.jobBody()
 	}
 	var pieces [][]byte
@@ -162,6 +174,9 @@ func (x *exchange) outgoing() ([][]byte, error) {
 
 // receive looks at the head of the answer and takes in the body.
 func (x *exchange) receive() error {
+	if x.carried != nil {
+		return x.receiveCarry()
+	}
 	status := x.answer.Status()
 	x.attempt.Status = int32(status)
 	if status < 200 || status > 299 {

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/peek"
@@ -128,33 +127,6 @@ func noUpgrade() error {
 		WithFix("Call the provider's HTTP interface, or connect to the provider itself.")
 }
 
-// carry calls the provider and passes on what it answers.
-func (x *exchange) carry() error {
-	if cause := x.req.Cancel.Cause(); cause != nil {
-		return cause
-	}
-	if err := x.readyCarry(); err != nil {
-		return err
-	}
-	x.req.Facts.Attempts++
-	x.sent = true
-	x.admission.Sent()
-	x.called = time.Now()
-	err := x.sendCarry()
-	if err == nil {
-		x.firstByte = time.Since(x.called)
-		err = x.receiveCarry()
-	}
-	if x.answer == upstream(&x.response) {
-		x.response.EndSending()
-	}
-	if err != nil && !x.begun && x.req.Cancel.Cause() == nil {
-		x.answered = false
-	}
-	x.endAttempt(err)
-	return err
-}
-
 // readyCarry makes the body that is sent, or what gives it.
 func (x *exchange) readyCarry() error {
 	c, pass := x.carried, x.req.Pass
@@ -250,11 +222,9 @@ func (x *exchange) sendCarry() error {
 		Traceparent: x.req.Traceparent,
 		Body:        c.body,
 		Carry:       &c.call,
-		Connect:     time.Duration(t.ConnectTimeoutMs) * time.Millisecond,
-		FirstByte:   time.Duration(t.FirstByteTimeoutMs) * time.Millisecond,
-		Idle:        time.Duration(t.IdleTimeoutMs) * time.Millisecond,
 		Cancel:      &x.req.Cancel,
 	}
+	x.patience()
 	if t.AuthStyle == configv1.AuthStyle_AUTH_STYLE_AWS {
 		x.signCarry()
 	} else if err := x.authorize(); err != nil {

@@ -24,6 +24,9 @@ const smallAnswer = 64 << 10
 
 // receiveCarry looks at the head of the answer and passes on the body.
 func (x *exchange) receiveCarry() error {
+	if x.answer == upstream(&x.response) {
+		defer x.response.EndSending()
+	}
 	c := x.carried
 	answer, ok := x.answer.(headed)
 	if !ok {

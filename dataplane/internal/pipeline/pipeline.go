@@ -140,8 +140,7 @@ func steps() []step {
 		// death of the process, an event leaves.
 		{name: "admit", run: (*exchange).admit, only: slices.Concat(calls, jobs, carried, owned)},
 		// The call, streamed to the caller as it arrives, but for its end.
-		{name: "provider", run: (*exchange).provider, only: append(calls, jobs...)},
-		{name: "carry", run: (*exchange).carry, only: append(carried, owned...)},
+		{name: "provider", run: (*exchange).provider, only: slices.Concat(calls, jobs, carried, owned)},
 		// Tokens and money, from what the provider reported or from a count.
 		{name: "settle", run: (*exchange).settle, always: true},
 		// The event goes to the spool before the last byte goes to the caller:

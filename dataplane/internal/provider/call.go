@@ -139,18 +139,24 @@ func (c *Client) write(call *Call, nc net.Conn) error {
 	return err
 }
 
+// appendAuth writes the header that carries the secret.
+func appendAuth(b []byte, call *Call) []byte {
+	if call.AuthName == "" {
+		return b
+	}
+	b = append(b, call.AuthName...)
+	b = append(b, ": "...)
+	b = append(b, call.AuthScheme...)
+	b = append(b, call.Secret...)
+	return append(b, "\r\n"...)
+}
+
 func appendHead(b []byte, call *Call, size int) []byte {
 	b = append(b, call.Endpoint.start...)
 	b = append(b, call.Path...)
 	b = append(b, call.Endpoint.end...)
 	b = append(b, call.Headers...)
-	if call.AuthName != "" {
-		b = append(b, call.AuthName...)
-		b = append(b, ": "...)
-		b = append(b, call.AuthScheme...)
-		b = append(b, call.Secret...)
-		b = append(b, "\r\n"...)
-	}
+	b = appendAuth(b, call)
 	switch {
 	case call.Accept != "":
 		b = append(b, "Accept: "...)

@@ -50,13 +50,7 @@ func appendCarryHead(b []byte, call *Call, size int64) []byte {
 	b = append(b, call.Path...)
 	b = append(b, e.bare...)
 	b = append(b, call.Headers...)
-	if call.AuthName != "" {
-		b = append(b, call.AuthName...)
-		b = append(b, ": "...)
-		b = append(b, call.AuthScheme...)
-		b = append(b, call.Secret...)
-		b = append(b, "\r\n"...)
-	}
+	b = appendAuth(b, call)
 	if call.Traceparent != "" && safeValue(call.Traceparent) {
 		b = append(b, "Traceparent: "...)
 		b = append(b, call.Traceparent...)
