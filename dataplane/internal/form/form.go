@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"io"
 	"mime"
+	"regexp"
 	"strings"
 
 	"github.com/tollgate/tollgate/proto/fault"
@@ -72,12 +73,21 @@ func New(src Source, contentType string) (*Reader, error) {
 		return nil, fault.New(fault.UnsupportedMedia, "This call takes a form.", nil).WithFix("Send Content-Type: multipart/form-data with a boundary.")
 	}
 	boundary := params["boundary"]
-	if boundary == "" || len(boundary) > 200 || strings.ContainsAny(boundary, "\r\n") {
-		return nil, bad("The form has no boundary that can be used.")
+	if all := bounding.FindAllString(contentType, 2); !plain.MatchString(boundary) || len(all) != 1 || strings.Contains(all[0], "*") {
+		return nil, bad("The form has no boundary that all parsers read alike.")
 	}
 	// The first delimiter has no line before it; this gives it one.
 	return &Reader{src: src, delim: []byte("\n--" + boundary), w: []byte("\r\n"), skip: 2}, nil
 }
+
+// plain is a boundary that needs no unquoting; bounding finds what some parser
+// could take for one: the extended form goes before the plain one with some,
+// and others do not know it. Two readings of the boundary are two forms, of
+// which the provider's could name another model.
+var (
+	plain    = regexp.MustCompile(`^[0-9A-Za-z'()+_\-./:=?]{1,200}$`)
+	bounding = regexp.MustCompile(`(?i)boundary[*0-9]*\s*=`)
+)
 
 func bad(text string) error { return fault.New(fault.BadRequest, text, nil) }
 

@@ -84,6 +84,6 @@ var naming = regexp.MustCompile(`(?i)[;\s]name\s*[*=]`)
 func twofold(disposition []byte, name string) bool {
 	all := naming.FindAll(disposition, 2)
 	return len(all) > 1 || len(all) == 1 && all[0][len(all[0])-1] == '*' ||
-		strings.TrimSpace(name) != name ||
+		strings.TrimSpace(name) != name || strings.Contains(name, "=?") ||
 		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' })
 }
