@@ -12,14 +12,11 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/http1"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
 )
-
-// firstRead is how much room a body of unknown size gets; more follows what
-// arrives, never what is announced.
-const firstRead = 16 << 10
 
 // largeBody is from where on the memory of a body counts towards the limit of
 // all.
@@ -28,53 +25,42 @@ const largeBody = 1 << 20
 // Body reads the request's body.
 func (c *call) Body() ([]byte, error) {
 	limit := c.s.limits.Body
-	length := c.r.ContentLength
-	if length > int64(limit) {
+	if c.length > int64(limit) {
 		return nil, fault.New(fault.BodyTooLarge, "", nil)
 	}
-	rc := http.NewResponseController(c.w)
-	if len(c.r.Header["Expect"]) > 0 {
-		// net/http writes "100 Continue" at the first read, under whatever
-		// write deadline the request before left behind.
-		rc.SetWriteDeadline(time.Now().Add(c.s.limits.WriteStall))
-	}
-	room := firstRead
-	if length >= 0 {
-		room = int(min(length, 64<<10)) + 1
-	}
-	pool := c.s.cfg.Buffers
-	c.body = pool.Get(room)
 	c.reading.Store(true)
+	var from int
+	c.body, from = c.wire.Body()
 	var pace pace
-	for {
+	for int64(len(c.body.B)-from) != c.length {
 		b := c.body
 		if len(b.B) == cap(b.B) {
 			if err := c.reserve(2 * cap(b.B)); err != nil {
 				return nil, err
 			}
-			c.body = pool.Grow(b, cap(b.B))
+			c.body = c.s.cfg.Buffers.Grow(b, cap(b.B))
 			b = c.body
 		}
-		n, err := c.r.Body.Read(b.B[len(b.B):cap(b.B)])
+		n, err := c.wire.Read(b.B[len(b.B):cap(b.B)])
 		b.B = b.B[:len(b.B)+n]
-		switch {
-		case len(b.B) > limit:
+		if len(b.B)-from > limit {
 			return nil, fault.New(fault.BodyTooLarge, "", nil)
-		case err == io.EOF || err == nil && int64(len(b.B)) == length:
-			// From here on a read deadline would look like a caller who left.
-			rc.SetReadDeadline(time.Time{})
-			c.reading.Store(false)
-			if c.r.Context().Err() != nil {
-				return nil, pipeline.ErrCallerLeft
-			}
-			return b.B, nil
-		case err != nil:
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
 			return nil, readFault(err)
 		}
 		if until, ok := pace.more(n, c.s.limits.BodyStall); ok {
-			rc.SetReadDeadline(until)
+			c.wire.SetReadDeadline(until)
 		}
 	}
+	c.reading.Store(false)
+	if c.wire.Gone() {
+		return nil, pipeline.ErrCallerLeft
+	}
+	return c.body.B[from:], nil
 }
 
 // pace lets a body take its time as long as it moves on.
@@ -122,48 +108,45 @@ func (c *call) reserve(size int) error {
 	return nil
 }
 
-// set sets a header without allocating its value's slice.
-func (c *call) set(h http.Header, name, value string) {
-	if value == "" || c.used == len(c.values) {
-		return
+// set adds a field to the head of the answer.
+func (c *call) set(name, value string) {
+	if value != "" {
+		c.head = append(c.head, http1.Field{Name: name, Value: value})
 	}
-	c.values[c.used] = value
-	h[name] = c.values[c.used : c.used+1 : c.used+1]
-	c.used++
 }
 
 // facts sets the headers that every answer has.
-func (c *call) facts(h http.Header) {
+func (c *call) facts() {
 	f := &c.req.Facts
-	c.set(h, "X-Request-Id", c.req.ID)
+	c.set("X-Request-Id", c.req.ID)
 	if printable(f.Route) {
-		c.set(h, "X-Tollgate-Route", f.Route)
+		c.set("X-Tollgate-Route", f.Route)
 	}
-	c.set(h, "X-Tollgate-Provider", f.Provider)
-	c.set(h, "X-Tollgate-Model", f.Model)
+	c.set("X-Tollgate-Provider", f.Provider)
+	c.set("X-Tollgate-Model", f.Model)
 	if f.Attempts == 1 {
-		c.set(h, "X-Tollgate-Attempts", "1")
+		c.set("X-Tollgate-Attempts", "1")
 	} else {
-		c.set(h, "X-Tollgate-Attempts", strconv.Itoa(f.Attempts))
+		c.set("X-Tollgate-Attempts", strconv.Itoa(f.Attempts))
 	}
 	if f.CostKnown {
-		c.set(h, "X-Tollgate-Cost", f.Cost.String())
+		c.set("X-Tollgate-Cost", f.Cost.String())
 	}
 	if f.Revision > 0 {
-		c.set(h, "X-Tollgate-Revision", c.s.revisionText(f.Revision))
+		c.set("X-Tollgate-Revision", c.s.revisionText(f.Revision))
 	}
 	if f.PriceUnknown {
-		c.set(h, "X-Tollgate-Warning", "price_unknown")
+		c.set("X-Tollgate-Warning", "price_unknown")
 	}
-	c.set(h, "X-Tollgate-Parameters", f.Parameters)
+	c.set("X-Tollgate-Parameters", f.Parameters)
 	if len(f.Lost) > 0 {
-		c.set(h, "X-Tollgate-Dropped", dropped(f.Lost))
+		c.set("X-Tollgate-Dropped", dropped(f.Lost))
 	}
 	if c.req.Dialect == canon.Anthropic {
-		c.set(h, "Request-Id", c.req.ID)
+		c.set("Request-Id", c.req.ID)
 	}
 	if c.s.draining.Load() {
-		c.set(h, "Connection", "close")
+		c.set("Connection", "close")
 	}
 }
 
@@ -202,136 +185,52 @@ const trailerCost = "X-Tollgate-Cost"
 
 // Begin sends the head of an answer.
 func (c *call) Begin(status int, contentType string, length int) {
-	c.begun = true
-	h := c.w.Header()
-	c.facts(h)
-	c.set(h, "Content-Type", contentType)
+	c.facts()
+	c.set("Content-Type", contentType)
 	if length < 0 {
-		c.set(h, "Cache-Control", "no-cache")
+		c.set("Cache-Control", "no-cache")
 	}
-	c.open(h, status, int64(length), true)
+	c.open(status, length)
 }
 
 // open sends the head that is ready.
-func (c *call) open(h http.Header, status int, length int64, body bool) {
-	switch {
-	case !body:
-	case length >= 0:
-		c.set(h, "Content-Length", strconv.FormatInt(length, 10))
-	default:
+func (c *call) open(status, length int) {
+	c.begun = true
+	if length == unknownLength {
 		c.stream = true
-		c.set(h, "X-Accel-Buffering", "no")
-		c.set(h, "Trailer", trailerCost)
+		c.set("X-Accel-Buffering", "no")
+		c.set("Trailer", trailerCost)
 	}
-	c.until = time.Now().Add(c.s.limits.WriteStall)
-	http.NewResponseController(c.w).SetWriteDeadline(c.until)
-	c.w.WriteHeader(status)
+	c.wire.Begin(status, c.head, length)
 }
 
-// extend moves the write deadline on, when half of it is gone: a caller that
-// takes nothing is cut after at least half the time and at most all of it.
-func (c *call) extend() {
-	now := time.Now()
-	if c.until.Sub(now) < c.s.limits.WriteStall/2 {
-		c.until = now.Add(c.s.limits.WriteStall)
-		http.NewResponseController(c.w).SetWriteDeadline(c.until)
-	}
-}
-
-// Write sends a piece of the body; large ones in parts, so that a slow caller
-// of a large answer is not taken for one that takes nothing.
-func (c *call) Write(p []byte) error {
-	const part = 256 << 10
-	if c.stream || len(p) > inOnePiece && len(p) < heldWrites-inOnePiece {
-		c.hold()
-	}
-	for len(p) > part {
-		if _, err := c.w.Write(p[:part]); err != nil {
-			return err
-		}
-		c.extend()
-		p = p[part:]
-	}
-	_, err := c.w.Write(p)
-	if err == nil && c.conn != nil && !c.stream {
-		return c.flush()
-	}
-	return err
-}
-
-// Sizes for holding writes back: net/http sends less than inOnePiece in one
-// piece by itself.
-const (
-	inOnePiece = 3 << 10
-	heldWrites = 16 << 10
-)
-
-// hold makes what net/http writes wait until Flush or the end of the call.
-func (c *call) hold() {
-	if c.conn != nil {
-		return
-	}
-	conn, ok := c.r.Context().Value(connKey{}).(*limitedConn)
-	if !ok {
-		return
-	}
-	c.conn = conn
-	conn.hold(c.s.cfg.Buffers.Get(heldWrites))
-}
-
-// unhold sends what waits in the connection.
-func (c *call) unhold() error {
-	if c.conn == nil {
-		return nil
-	}
-	b, err := c.conn.send()
-	c.s.cfg.Buffers.Put(b)
-	c.conn = nil
-	return err
-}
+// Write sends a piece of the body.
+func (c *call) Write(p []byte) error { return c.wire.Write(p) }
 
 // Flush sends what waits.
-func (c *call) Flush() error {
-	c.extend()
-	return c.flush()
-}
-
-func (c *call) flush() error {
-	var err error
-	if f, ok := c.w.(interface{ FlushError() error }); ok {
-		err = f.FlushError()
-	} else {
-		err = http.NewResponseController(c.w).Flush()
-	}
-	return errors.Join(err, c.unhold())
-}
+func (c *call) Flush() error { return c.wire.Flush() }
 
 func (c *call) trailer() {
 	if c.req.Facts.CostKnown {
-		// Read by net/http after the handler: not from memory that is reused.
-		c.w.Header()[trailerCost] = []string{c.req.Facts.Cost.String()}
+		c.wire.Trailer(http1.Field{Name: trailerCost, Value: c.req.Facts.Cost.String()})
 	}
 }
 
 // refuse answers with a fault.
 func (c *call) refuse(f *fault.Fault) {
-	h := c.w.Header()
-	c.facts(h)
-	c.set(h, "Content-Type", pipeline.JSON)
-	setRetry(h, f, c.req.Facts.RetryAfter, c.req.Facts.RetryAfterMS)
-	switch f.Kind {
-	case fault.BodyTooLarge, fault.RequestTimeout, fault.HeadersTooLarge:
-		// What is left of the request is not read.
-		h.Set("Connection", "close")
+	c.facts()
+	c.set("Content-Type", pipeline.JSON)
+	for _, field := range retry(f, c.req.Facts.RetryAfter, c.req.Facts.RetryAfterMS) {
+		c.set(field.Name, field.Value)
 	}
-	if c.reading.Load() {
-		h.Set("Connection", "close")
+	switch {
+	case f.Kind == fault.BodyTooLarge, f.Kind == fault.RequestTimeout, f.Kind == fault.HeadersTooLarge, c.reading.Load():
+		// What is left of the request is not read.
+		c.set("Connection", "close")
 	}
 	body := render(c.req.Dialect, f, c.req.ID)
-	c.set(h, "Content-Length", strconv.Itoa(len(body)))
-	http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(c.s.limits.WriteStall))
-	c.w.WriteHeader(f.HTTPStatus())
-	c.w.Write(body)
+	c.wire.Begin(f.HTTPStatus(), c.head, len(body))
+	c.wire.Write(body)
 }
 
 // render writes a fault for people who see its message alone.
@@ -341,23 +240,20 @@ func render(d canon.Dialect, f *fault.Fault, requestID string) []byte {
 	return pipeline.AppendFault(d, nil, &spoken, requestID)
 }
 
-// setRetry tells SDKs whether to come back, and when: not all at once.
-func setRetry(h http.Header, f *fault.Fault, after, afterMS string) {
-	h["X-Should-Retry"] = []string{strconv.FormatBool(f.Kind.Retry)}
+// retry tells SDKs whether to come back, and when: not all at once.
+func retry(f *fault.Fault, after, afterMS string) [3]http1.Field {
+	fields := [3]http1.Field{{Name: "X-Should-Retry", Value: strconv.FormatBool(f.Kind.Retry)}}
 	status := f.HTTPStatus()
 	if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
-		return
+		return fields
 	}
 	if after == "" && afterMS == "" {
 		ms := 500 + rand.IntN(1500)
 		after, afterMS = strconv.Itoa((ms+999)/1000), strconv.Itoa(ms)
 	}
-	if after != "" {
-		h["Retry-After"] = []string{after}
-	}
-	if afterMS != "" {
-		h["Retry-After-Ms"] = []string{afterMS}
-	}
+	fields[1] = http1.Field{Name: "Retry-After", Value: after}
+	fields[2] = http1.Field{Name: "Retry-After-Ms", Value: afterMS}
+	return fields
 }
 
 // fail answers what echo itself refuses.
@@ -383,7 +279,11 @@ func (s *Server) answer(ec echo.Context, f *fault.Fault) (requestID string) {
 	h := ec.Response().Header()
 	rid := id.OfRequest(first(ec.Request().Header, "X-Request-Id"))
 	h.Set("X-Request-Id", rid)
-	setRetry(h, f, "", "")
+	for _, field := range retry(f, "", "") {
+		if field.Value != "" {
+			h.Set(field.Name, field.Value)
+		}
+	}
 	ec.Blob(f.HTTPStatus(), pipeline.JSON, render(canon.OpenAIChat, f, rid))
 	return rid
 }

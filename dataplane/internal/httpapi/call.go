@@ -1,9 +1,9 @@
 package httpapi
 
 import (
-	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -14,6 +14,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/auth"
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/http1"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
@@ -22,39 +23,93 @@ import (
 // call is one request at the front, and the pipeline's Caller. It is reused.
 type call struct {
 	s   *Server
-	w   http.ResponseWriter
-	r   *http.Request
 	req pipeline.Request
+	// wire is the HTTP below: net, or a connection of the fast path.
+	wire wire
+	net  netWire
+	// length of the request's body, -1 when it is not known.
+	length int64
 
 	body     *buffer.Buffer
 	reserved int64
 	begun    bool
 	stream   bool
+	// oversized says that the head is larger than it may be.
+	oversized bool
 	// broken says that the answer cannot be ended as it should.
 	broken bool
 	// reading is set from the first read of the body on, until the whole body
 	// is there: net/http ends the request's context at any error of a read,
 	// and what that error means Body knows better.
 	reading atomic.Bool
-	// conn is set while its writes are held back.
-	conn *limitedConn
-	// until is when the write deadline strikes.
-	until time.Time
-	// values back the header values, so that they are not allocated one by one;
-	// net/http copies them with the head.
-	values [16]string
-	used   int
+	// head is what the answer's head will say; fields backs it.
+	head   []http1.Field
+	fields [20]http1.Field
+}
+
+// Headers of a request that the front itself reads.
+const (
+	requestID = iota
+	authorization
+	apiKey
+	googleKey
+	anthropicVersion
+	anthropicBeta
+	userAgent
+	traceparent
+	demoHeader
+	forwardedFor
+	headers
+)
+
+var headerNames = [headers]string{
+	"X-Request-Id", "Authorization", "X-Api-Key", "X-Goog-Api-Key", "Anthropic-Version", "Anthropic-Beta",
+	"User-Agent", "Traceparent", "X-Tollgate-Demo", "X-Forwarded-For",
+}
+
+// asked is what the head of a request says, from whatever HTTP it came.
+type asked struct {
+	tenant string
+	// rest is what stands for the * of the route's path.
+	rest  string
+	query string
+	// values are those of headerNames, the first of each.
+	values []string
+	// forwarded are all values of X-Forwarded-For.
+	forwarded []string
+	remote    string
+}
+
+// newCall takes a call from those that are done.
+func (s *Server) newCall() *call {
+	c, _ := s.calls.Get().(*call)
+	if c == nil {
+		c = new(call)
+	}
+	c.s = s
+	c.head = c.fields[:0]
+	return c
 }
 
 // handle makes the handler of an operation.
 func (s *Server) handle(op pipeline.Operation, d canon.Dialect) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		c, _ := s.calls.Get().(*call)
-		if c == nil {
-			c = new(call)
+		c := s.newCall()
+		r := ec.Request()
+		c.net.open(s, ec.Response().Writer, r)
+		c.wire, c.length = &c.net, r.ContentLength
+		var values [headers]string
+		for i, name := range headerNames {
+			values[i] = first(r.Header, name)
 		}
-		c.s, c.w, c.r = s, ec.Response().Writer, ec.Request()
-		c.fill(op, d, ec)
+		c.fill(op, d, &asked{
+			tenant: ec.Param("tenant"), rest: ec.Param("*"), query: r.URL.RawQuery,
+			values: values[:], forwarded: r.Header["X-Forwarded-For"], remote: r.RemoteAddr,
+		})
+		if carries(op) {
+			c.fillPass(ec)
+		}
+		c.oversized = headerSize(r) > s.limits.Headers
 		clean := c.serve()
 		broken := c.broken
 		c.linger()
@@ -71,30 +126,27 @@ func (s *Server) handle(op pipeline.Operation, d canon.Dialect) echo.HandlerFunc
 }
 
 // fill takes from the head of the request what the pipeline needs.
-func (c *call) fill(op pipeline.Operation, d canon.Dialect, ec echo.Context) {
-	h := c.r.Header
+func (c *call) fill(op pipeline.Operation, d canon.Dialect, a *asked) {
 	req := &c.req
 	req.Started = time.Now()
 	req.Operation, req.Dialect = op, d
-	req.ID = id.OfRequest(first(h, "X-Request-Id"))
-	req.TenantSlug = ec.Param("tenant")
-	req.Secret = auth.Secret(first(h, "Authorization"), first(h, "X-Api-Key"), first(h, "X-Goog-Api-Key"))
+	req.ID = id.OfRequest(a.values[requestID])
+	req.TenantSlug = a.tenant
+	req.Secret = auth.Secret(a.values[authorization], a.values[apiKey], a.values[googleKey])
 	switch {
-	case carries(op):
-		c.fillPass(ec)
 	case d == canon.Gemini:
-		c.fillGemini(ec)
+		c.fillGemini(a)
 	case op == pipeline.Model:
-		req.ModelID = ec.Param("*")
+		req.ModelID = a.rest
 	}
-	if version := first(h, "Anthropic-Version"); version != "" {
+	if version := a.values[anthropicVersion]; version != "" {
 		// The paths of model lists are the same in both dialects.
-		req.Version, req.Beta, req.Dialect = version, first(h, "Anthropic-Beta"), messagesIfShared(op, d)
+		req.Version, req.Beta, req.Dialect = version, a.values[anthropicBeta], messagesIfShared(op, d)
 	}
-	req.ClientIP = c.s.cfg.TrustedProxies.Client(c.r.RemoteAddr, h["X-Forwarded-For"])
-	req.UserAgent = short(first(h, "User-Agent"))
-	req.Traceparent = first(h, "Traceparent")
-	req.Demo = first(h, "X-Tollgate-Demo")
+	req.ClientIP = c.s.cfg.TrustedProxies.Client(a.remote, a.forwarded)
+	req.UserAgent = short(a.values[userAgent])
+	req.Traceparent = a.values[traceparent]
+	req.Demo = a.values[demoHeader]
 }
 
 // messagesIfShared is the dialect of a request that has Anthropic's version
@@ -108,13 +160,13 @@ func messagesIfShared(op pipeline.Operation, d canon.Dialect) canon.Dialect {
 
 // fillGemini takes from the URL what Gemini's dialect keeps there:
 // models/{model}:{method}, alt=sse, and, of older clients, the key.
-func (c *call) fillGemini(ec echo.Context) {
+func (c *call) fillGemini(a *asked) {
 	req := &c.req
-	query := c.r.URL.Query()
+	query, _ := url.ParseQuery(a.query) // what can be read of it, as net/http does
 	if req.Secret == "" {
 		req.Secret = query.Get("key")
 	}
-	name := ec.Param("*")
+	name := a.rest
 	if req.Operation != pipeline.Chat {
 		req.ModelID = name
 		return
@@ -158,28 +210,31 @@ func short(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
+// CallerLeft ends the request; it is called from another goroutine.
+func (c *call) CallerLeft() {
+	if !c.reading.Load() {
+		c.req.Cancel.Cancel(pipeline.ErrCallerLeft)
+	}
+}
+
 // serve runs the request. It reports whether the call may be used again: not
 // when another goroutine might still cancel it.
 func (c *call) serve() (clean bool) {
 	s := c.s
 	open := s.inFlight.Add(1)
 	defer s.inFlight.Add(-1)
-	stop := context.AfterFunc(c.r.Context(), func() {
-		if !c.reading.Load() {
-			c.req.Cancel.Cancel(pipeline.ErrCallerLeft)
-		}
-	})
+	c.wire.Watch(c)
 	defer func() {
 		if v := recover(); v != nil {
 			s.cfg.Logger.Error("front panicked", "request_id", c.req.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			if c.begun {
 				// The answer cannot be saved: the connection must end.
-				stop()
-				panic(http.ErrAbortHandler)
+				c.broken = true
+			} else {
+				c.refuse(fault.New(fault.Internal, "", nil))
 			}
-			c.refuse(fault.New(fault.Internal, "", nil))
 		}
-		clean = stop()
+		clean = c.wire.Unwatch()
 	}()
 	var f *fault.Fault
 	switch {
@@ -187,20 +242,21 @@ func (c *call) serve() (clean bool) {
 		f = fault.New(fault.Overloaded, "", nil)
 	case c.req.Operation == pipeline.Unknown:
 		f = fault.New(fault.UnknownPath, "", nil)
-	case headerSize(c.r) > s.limits.Headers:
+	case c.oversized:
 		f = fault.New(fault.HeadersTooLarge, "", nil)
 	default:
 		f = s.cfg.Pipeline.Serve(&c.req, c)
 	}
-	if f != nil {
+	switch {
+	case f != nil:
 		c.refuse(f)
-	} else if c.stream {
+	case c.stream:
 		c.trailer()
-	} else if !c.begun {
+	case !c.begun:
 		// The caller left. One that only closed its own side still reads, and
 		// would be told 200.
-		c.w.Header().Set("Connection", "close")
-		c.w.WriteHeader(http.StatusBadRequest)
+		c.set("Connection", "close")
+		c.wire.Begin(http.StatusBadRequest, c.head, 0)
 	}
 	c.log(f)
 	return
@@ -219,7 +275,7 @@ func headerSize(r *http.Request) int {
 
 // release gives back the memory of the body.
 func (c *call) release() {
-	c.unhold()
+	c.net.unhold()
 	c.s.cfg.Buffers.Put(c.body)
 	if c.reserved > 0 {
 		c.s.buffered.Add(-c.reserved)

@@ -51,6 +51,23 @@ type limitedConn struct {
 	// held is where writes wait; nil while they do not. Only the goroutine
 	// that serves the connection writes.
 	held *buffer.Buffer
+	// read is what was read before net/http had the connection.
+	read []byte
+}
+
+// NetConn is the connection below.
+func (c *limitedConn) NetConn() net.Conn { return c.Conn }
+
+// Read gives what was read before, and then reads.
+func (c *limitedConn) Read(p []byte) (int, error) {
+	if len(c.read) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.read)
+	if c.read = c.read[n:]; len(c.read) == 0 {
+		c.read = nil
+	}
+	return n, nil
 }
 
 // connKey finds the connection of a request in its context.

@@ -69,8 +69,9 @@ func carries(op pipeline.Operation) bool {
 // fillPass takes from the head what a carried call needs: all that is not for
 // Tollgate itself.
 func (c *call) fillPass(ec echo.Context) {
-	req, h := &c.req, c.r.Header
-	query := c.r.URL.Query()
+	r := c.net.r
+	req, h := &c.req, r.Header
+	query := r.URL.Query()
 	if req.Secret == "" {
 		// Where the SDKs of Azure and of Google, of old, have the key.
 		if req.Secret = first(h, "Api-Key"); req.Secret == "" {
@@ -78,12 +79,12 @@ func (c *call) fillPass(ec echo.Context) {
 		}
 	}
 	p := &pipeline.Pass{
-		Method: c.r.Method, Query: c.r.URL.RawQuery, ContentType: first(h, "Content-Type"),
+		Method: r.Method, Query: r.URL.RawQuery, ContentType: first(h, "Content-Type"),
 		Owner: first(h, "X-Tollgate-Provider"), Model: first(h, "X-Tollgate-Model"),
 		Upgrade: first(h, "Upgrade") != "" || strings.Contains(strings.ToLower(first(h, "Connection")), "upgrade"),
 	}
 	req.Pass = p
-	path := c.r.URL.EscapedPath()
+	path := r.URL.EscapedPath()
 	if req.TenantSlug != "" {
 		_, path, _ = strings.Cut(path[len("/t/"):], "/")
 		path = "/" + path

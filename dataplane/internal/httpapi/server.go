@@ -1,6 +1,6 @@
-// Package httpapi owns the data plane's HTTP front: echo on net/http, limits
-// on what a connection may cost, and the way from a request to the pipeline
-// and back. It turns faults into OpenAI errors, here and nowhere else. It must
+// Package httpapi owns the data plane's HTTP front: the fast path of package
+// http1, echo on net/http behind it, limits on what a connection may cost, and
+// the way from a request to the pipeline and back. It turns faults into OpenAI errors, here and nowhere else. It must
 // not know tenants' config, providers or usage.
 package httpapi
 
@@ -21,6 +21,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/http1"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"github.com/tollgate/tollgate/proto/network"
 	"golang.org/x/sync/errgroup"
@@ -73,6 +74,8 @@ type Config struct {
 	Metrics http.Handler
 	Buffers *buffer.Pool
 	Limits  Limits
+	// NoFastPath leaves all connections to net/http.
+	NoFastPath bool
 	// TrustedProxies are those whose X-Forwarded-For is believed.
 	TrustedProxies network.List
 	// DrainDelay is how long connections are still accepted after readiness
@@ -90,6 +93,8 @@ type Server struct {
 	buffered atomic.Int64
 	draining atomic.Bool
 	revision atomic.Pointer[numberText]
+	// fastPaths are the routes of the fast path.
+	fastPaths map[string]route
 }
 
 // New makes a server.
@@ -97,7 +102,7 @@ func New(cfg Config) *Server {
 	if cfg.Buffers == nil {
 		cfg.Buffers = new(buffer.Pool)
 	}
-	s := &Server{cfg: cfg, limits: cfg.Limits.withDefaults(), echo: echo.New()}
+	s := &Server{cfg: cfg, limits: cfg.Limits.withDefaults(), echo: echo.New(), fastPaths: fastRoutes()}
 	s.routes()
 	return s
 }
@@ -132,12 +137,15 @@ func (s *Server) routes() {
 	}
 }
 
-// routes are what callers may call, each also below /t/{tenant}.
-var routes = []struct {
+// route is what a path asks for.
+type route struct {
 	method, path string
 	operation    pipeline.Operation
 	dialect      canon.Dialect
-}{
+}
+
+// routes are what callers may call, each also below /t/{tenant}.
+var routes = []route{
 	{"POST", "/v1/chat/completions", pipeline.Chat, canon.OpenAIChat},
 	{"POST", "/v1/responses", pipeline.Chat, canon.Responses},
 	{"POST", "/v1/messages", pipeline.Chat, canon.Anthropic},
@@ -197,20 +205,39 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	asked := ctx
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		err := srv.Serve(s.limit(ln))
-		if errors.Is(err, http.ErrServerClosed) {
+	serve := func(ln net.Listener, serve func(net.Listener) error) {
+		g.Go(func() error {
+			if err := serve(ln); err != nil && !s.draining.Load() {
+				return fmt.Errorf("serve callers: %w", err)
+			}
 			return nil
+		})
+	}
+	stop := []func(context.Context) error{srv.Shutdown}
+	if s.cfg.NoFastPath || !http1.Supported {
+		serve(s.limit(ln), srv.Serve)
+	} else {
+		other := newHanded(ln.Addr())
+		fast, err := s.fast(other)
+		if err != nil {
+			return err
 		}
-		return fmt.Errorf("serve callers: %w", err)
-	})
+		defer fast.Close()
+		stop = append(stop, fast.Shutdown)
+		serve(s.limit(ln), fast.Serve)
+		serve(other, srv.Serve)
+	}
 	g.Go(func() error {
 		<-ctx.Done()
 		s.draining.Store(true)
 		if asked.Err() != nil && !errors.Is(context.Cause(asked), ErrPartFailed) {
 			time.Sleep(s.cfg.DrainDelay)
 		}
-		return s.drain(srv)
+		ln.Close()
+		if !s.drain(stop) {
+			return srv.Close()
+		}
+		return nil
 	})
 	return g.Wait()
 }
@@ -218,18 +245,23 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 // lastWords is how long cut requests get to say why.
 const lastWords = 2 * time.Second
 
-func (s *Server) drain(srv *http.Server) error {
+// drain waits for open requests; it says whether all have ended.
+func (s *Server) drain(stop []func(context.Context) error) bool {
 	for i, wait := range []time.Duration{s.cfg.DrainTime, lastWords} {
 		if i > 0 {
 			s.cfg.Pipeline.CutAll()
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), wait)
-		err := srv.Shutdown(ctx)
+		var g errgroup.Group
+		for _, f := range stop {
+			g.Go(func() error { return f(ctx) })
+		}
+		err := g.Wait()
 		cancel()
 		if err == nil {
-			return nil
+			return true
 		}
 	}
 	s.cfg.Logger.Warn("requests were still open at the end of the drain", "in_flight", s.InFlight())
-	return srv.Close()
+	return false
 }

@@ -3,9 +3,11 @@ package httpapi
 import (
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/http1"
 	"github.com/tollgate/tollgate/dataplane/internal/pipeline"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -18,7 +20,7 @@ const uploadPiece = 16 << 10
 // may stop it.
 type upload struct {
 	c    *call
-	rc   *http.ResponseController
+	net  *netWire
 	buf  *buffer.Buffer
 	left int64
 	pace pace
@@ -27,17 +29,16 @@ type upload struct {
 
 // Stream gives the body to be read as it arrives.
 func (c *call) Stream() (provider.Source, int64, error) {
-	length := c.r.ContentLength
-	rc := http.NewResponseController(c.w)
+	length := c.length
 	if length == 0 {
 		// From here on a read deadline would look like a caller who left.
-		rc.SetReadDeadline(time.Time{})
+		c.wire.SetReadDeadline(time.Time{})
 		return nil, 0, nil
 	}
 	if length > c.s.limits.Upload {
 		return nil, 0, c.uploadTooLarge()
 	}
-	return &upload{c: c, rc: rc, left: c.s.limits.Upload}, length, nil
+	return &upload{c: c, net: &c.net, left: c.s.limits.Upload}, length, nil
 }
 
 func (c *call) uploadTooLarge() error {
@@ -53,14 +54,12 @@ func (u *upload) Next() ([]byte, error) {
 	if u.buf == nil {
 		u.buf = c.s.cfg.Buffers.Get(uploadPiece)
 		c.body = u.buf // given back at the end of the call
-		if len(c.r.Header["Expect"]) > 0 {
-			u.rc.SetWriteDeadline(time.Now().Add(c.s.limits.WriteStall))
-		}
+		u.net.mayWrite()
 		// The provider may answer while the body is still coming.
-		u.rc.EnableFullDuplex()
+		u.net.rc.EnableFullDuplex()
 		c.reading.Store(true)
 	}
-	n, err := c.r.Body.Read(u.buf.B[:uploadPiece])
+	n, err := u.net.Read(u.buf.B[:uploadPiece])
 	p := u.buf.B[:n]
 	u.left -= int64(n)
 	switch {
@@ -68,10 +67,9 @@ func (u *upload) Next() ([]byte, error) {
 		u.err = c.uploadTooLarge()
 		return nil, u.err
 	case err == io.EOF:
-		u.rc.SetReadDeadline(time.Time{})
 		c.reading.Store(false)
 		u.err = io.EOF
-		if c.r.Context().Err() != nil {
+		if u.net.Gone() {
 			u.err = pipeline.ErrCallerLeft
 		}
 		return p, u.err
@@ -80,7 +78,7 @@ func (u *upload) Next() ([]byte, error) {
 		return nil, u.err
 	}
 	if until, ok := u.pace.more(n, c.s.limits.BodyStall); ok {
-		u.rc.SetReadDeadline(until)
+		u.net.SetReadDeadline(until)
 	}
 	return p, nil
 }
@@ -88,7 +86,7 @@ func (u *upload) Next() ([]byte, error) {
 // Stop makes a Next return that waits for the caller.
 func (u *upload) Stop() {
 	if u.c.reading.Load() {
-		u.rc.SetReadDeadline(time.Unix(1, 0))
+		u.net.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -103,8 +101,8 @@ func (c *call) linger() {
 	if !c.reading.Load() || c.broken {
 		return
 	}
-	conn, ok := c.r.Context().Value(connKey{}).(*limitedConn)
-	if !ok || http.NewResponseController(c.w).Flush() != nil {
+	conn, ok := c.net.r.Context().Value(connKey{}).(*limitedConn)
+	if !ok || c.net.rc.Flush() != nil {
 		return
 	}
 	conn.SetReadDeadline(time.Now().Add(lingering))
@@ -113,19 +111,22 @@ func (c *call) linger() {
 
 // Pass sends the head of a carried answer.
 func (c *call) Pass(status int, fields []provider.Field, length int64) {
-	c.begun = true
-	h := c.w.Header()
+	c.facts()
+	ours := len(c.head)
 	for _, f := range fields {
-		name := http.CanonicalHeaderKey(f.Name)
-		h[name] = append(h[name], f.Value)
+		f := http1.Field{Name: http.CanonicalHeaderKey(f.Name), Value: f.Value}
+		if !slices.ContainsFunc(c.head[:ours], func(o http1.Field) bool { return o.Name == f.Name }) {
+			c.head = append(c.head, f)
+		}
 	}
-	c.facts(h)
 	if c.reading.Load() {
 		// The answer came before all of the body.
-		h.Set("Connection", "close")
+		c.set("Connection", "close")
 	}
-	body := status != http.StatusNoContent && status != http.StatusNotModified
-	c.open(h, status, length, body)
+	if status == http.StatusNoContent || status == http.StatusNotModified {
+		length = noBody
+	}
+	c.open(status, int(length))
 }
 
 // Break ends the connection without ending the answer.
