@@ -33,18 +33,14 @@ func (h *Head) parse(b []byte, wanted []string, limit int) int {
 	if end < 0 || end > limit {
 		return 0
 	}
-	size := end + 4
-	text := string(b[:end+2])
-	line, rest, _ := strings.Cut(text, "\r\n")
+	line, rest, _ := strings.Cut(string(b[:end+2]), "\r\n")
 	target, ok := strings.CutSuffix(line[len("POST "):], " HTTP/1.1")
 	if !ok || !h.target(target) {
 		return 0
 	}
-	h.Length = -1
-	h.Bytes = len(target)
+	h.Length, h.Bytes = -1, len(target)
 	clear(h.Values)
-	seen := uint64(0)
-	host := false
+	seen, host := uint64(0), false
 	for rest != "" {
 		line, rest, _ = strings.Cut(rest, "\r\n")
 		name, value, ok := field(line)
@@ -54,39 +50,38 @@ func (h *Head) parse(b []byte, wanted []string, limit int) int {
 		h.Bytes += len(name) + len(value)
 		switch framing(name) {
 		case hostHeader:
-			if host || !plainHost(value) {
-				return 0
-			}
+			ok = !host && plainHost(value)
 			host = true
-			continue
 		case lengthHeader:
-			if h.Length >= 0 || !h.length(value) {
-				return 0
-			}
-			continue
+			ok = h.Length < 0 && h.length(value)
 		case connectionHeader:
-			if !equalFold(value, "keep-alive") {
-				return 0
-			}
-			continue
+			ok = equalFold(value, "keep-alive")
 		case irregularHeader:
-			return 0
+			ok = false
+		default:
+			ok = h.note(name, value, wanted, &seen)
 		}
-		for i, w := range wanted {
-			if !equalFold(name, w) {
-				continue
-			}
-			if seen&(1<<i) != 0 {
-				return 0
-			}
-			seen |= 1 << i
-			h.Values[i] = value
+		if !ok {
+			return 0
 		}
 	}
 	if !host || h.Length < 0 {
 		return 0
 	}
-	return size
+	return end + 4
+}
+
+// note keeps the value of a header that is wanted, unless there are two.
+func (h *Head) note(name, value string, wanted []string, seen *uint64) bool {
+	for i, w := range wanted {
+		if equalFold(name, w) {
+			twice := *seen&(1<<i) != 0
+			*seen |= 1 << i
+			h.Values[i] = value
+			return !twice
+		}
+	}
+	return true
 }
 
 // target takes a path and a query that need no decoding.
