@@ -166,7 +166,10 @@ func (r *run) absent(p param, owner int) *fault.Fault {
 // named refuses a call whose parameter holds a name that it should not.
 func (r *run) named(p param, owner int, list []string, allow bool) (bad *fault.Fault) {
 	check := func(n name) bool {
-		if listed(list, n) != allow {
+		if n.also && allow {
+			return true
+		}
+		if listed(list, n, !allow) != allow {
 			bad = forbidden(p, "%s may not hold %q, by a rule of the %s.", names[p], shown(n.text), owners[owner])
 		}
 		return bad == nil
@@ -250,7 +253,7 @@ func (r *run) force(p param, s set) {
 	for i := range r.places {
 		if r.places[i].param == p && r.present(i) {
 			found++
-			same = string(r.raw(i)) == string(s.raw)
+			same = string(r.raw(i)) == string(s.raw) && (r.call.Format == nil || r.heeded(i))
 		}
 	}
 	if scalar(p) && found == 1 && same {
@@ -289,7 +292,7 @@ func (r *run) note(p param, verb string) {
 
 // clamp moves the numbers at all places of a parameter into its bounds.
 func (r *run) clamp(p param, c clamps) *fault.Fault {
-	moved := false
+	moved, heeded, least := false, false, math.Inf(1)
 	for i := range r.places {
 		if r.places[i].param != p || !r.present(i) {
 			continue
@@ -299,19 +302,32 @@ func (r *run) clamp(p param, c clamps) *fault.Fault {
 			// A number in quotes is one to lenient providers.
 			return fault.Newf(fault.WrongType, "%s must be a number.", r.places[i].name).WithParam(r.places[i].name)
 		}
-		if n, out := c.move(n); out {
-			r.edit.replace(i, number(n))
-			moved = true
+		if p == maxTokens && r.endless(n) && c.most() < math.Inf(1) {
+			n = math.Inf(1)
 		}
+		n, out := c.move(n)
+		if out {
+			r.edit.replace(i, number(n))
+		}
+		moved, heeded, least = moved || out, heeded || r.heeded(i), min(least, n)
 	}
 	if moved {
 		r.note(p, "clamped")
 	}
-	if p == maxTokens && r.call.Format == nil {
+	switch {
+	case p != maxTokens:
+	case r.call.Format == nil:
 		r.keepBound(c)
+	case !heeded && !math.IsInf(least, 0):
+		raw := number(least)
+		r.give(maxTokens, set{maxTokens, raw, setter(maxTokens, raw)}, "")
 	}
 	return nil
 }
+
+// endless says whether providers take a bound on output for none: some do so
+// with what is below one. With Anthropic 0 asks for nothing but the prompt.
+func (r *run) endless(n float64) bool { return n < 0 || n == 0 && r.call.Dialect != canon.Anthropic }
 
 // keepBound gives a translated call the bound where what the caller wrote has
 // no meaning to the dialect and is not told on.
@@ -353,6 +369,12 @@ func (c clamps) move(n float64) (float64, bool) {
 		moved = min(max(moved, c[i].least), c[i].most)
 	}
 	return moved, moved != n
+}
+
+// most is the bound above.
+func (c clamps) most() float64 {
+	n, _ := c.move(math.Inf(1))
+	return n
 }
 
 // bound is the value of a rule, within the clamps.

@@ -73,6 +73,12 @@ type name struct {
 	text string
 	// field says that it is a field's name, which Gemini spells in two ways.
 	field bool
+	// typed says that it is a type of tools that the provider runs, which can
+	// end in a version.
+	typed bool
+	// also says that the name counts only where names are forbidden: beside it
+	// stands the one that says what the tool is.
+	also bool
 }
 
 // names calls f for each name that stands at a place, until it is false. What
@@ -83,10 +89,11 @@ func (d *doc) names(i int, f func(name) bool) *fault.Fault {
 	case toolOption:
 		if !idle(raw) {
 			tool := p.name
-			if tool == "web_search_options" {
+			switch tool {
+			case "web_search_options", "search_parameters", "enable_search":
 				tool = "web_search"
 			}
-			f(name{tool, true})
+			f(name{text: tool, field: true})
 		}
 		return nil
 	case toolList, serverList:
@@ -136,7 +143,7 @@ func (r *toolReader) list(depth int) bool {
 // tool gives the names of one. A tool that the provider runs itself is named by
 // its type, or with Gemini by its field.
 func (r *toolReader) tool(depth int) bool {
-	var own []name
+	var own, others []name
 	typ, nested := "", false
 	ok := r.s.Object(func(key []byte) bool {
 		switch c := r.s.Peek(); {
@@ -153,19 +160,31 @@ func (r *toolReader) tool(depth int) bool {
 			nested = true
 			return r.declarations()
 		case r.loose:
-			own = append(own, name{string(key), true})
+			own = append(own, name{text: string(key), field: true})
+		default:
+			others = append(others, name{text: string(key), field: true})
 		}
 		return r.s.Skip()
 	})
 	if !ok {
 		return false
 	}
-	// Where the type says what the tool is, its name does not count: a provider
-	// may pass over it.
-	if !r.loose && !r.functions && tables[canon.Anthropic] != r.table && typ != "" && typ != "function" && typ != "custom" && !(nested && typ == "namespace") {
-		own = append(own[:0], name{text: typ})
-	}
-	if len(own) == 0 && !nested {
+	hosted := !r.loose && !r.functions && typ != "" && typ != "function" && typ != "custom" && !(nested && typ == "namespace")
+	switch {
+	case hosted && tables[canon.Anthropic] == r.table:
+		own = append(own, name{text: typ, typed: true, also: len(own) > 0})
+	case hosted:
+		// Where the type says what the tool is, its name does not count: a provider
+		// may pass over it.
+		for i := range own {
+			own[i].also = true
+		}
+		own = append(own, name{text: typ, typed: true})
+	case len(own) > 0 || nested:
+	case typ == "" && len(others) > 0:
+		// Front ends of other dialects take tools that are named by a field.
+		own = others
+	default:
 		own = append(own, name{text: typ})
 	}
 	return r.all(own)
@@ -216,7 +235,18 @@ func like(key []byte, name string) bool {
 	return bytes.EqualFold(bytes.ReplaceAll(key, []byte("_"), nil), []byte(strings.ReplaceAll(name, "_", "")))
 }
 
-// listed says whether a rule names it.
-func listed(names []string, n name) bool {
-	return slices.ContainsFunc(names, func(s string) bool { return s == n.text || n.field && like([]byte(n.text), s) })
+// listed says whether a rule names it; widely, also what it is a version of, and
+// a function of the provider's without the sign that marks it.
+func listed(names []string, n name, widely bool) bool {
+	return slices.ContainsFunc(names, func(s string) bool {
+		return s == n.text || n.field && like([]byte(n.text), s) ||
+			widely && (n.typed && versionOf(n.text, s) || n.also && strings.TrimPrefix(n.text, "$") == s)
+	})
+}
+
+// versionOf says whether a type of tools is another version of one: providers
+// end them in a date, in preview, or in both.
+func versionOf(typ, of string) bool {
+	rest, ok := strings.CutPrefix(typ, of+"_")
+	return ok && (strings.HasPrefix(rest, "preview") || rest != "" && rest[0] >= '0' && rest[0] <= '9')
 }

@@ -121,6 +121,17 @@ func TestEdits(t *testing.T) {
 		{gem, set1("response_format", `{"type":"text"}`, force), `{"generationConfig":{"responseMimeType":"application/json","_responseJsonSchema":{}}}`, `{}`, "response_format=forced", ""},
 		{gem, set1("reasoning", `"medium"`, force), `{"generationConfig":{"thinkingConfig":{"thinkingLevel":"HIGH","include_thoughts":true},"x":1}}`,
 			`{"generationConfig":{"thinkingConfig":{"thinkingBudget":2048,"include_thoughts":true},"x":1}}`, "reasoning=forced", ""},
+		// Names that the provider may pass over do not hold the bound alone, and
+		// what is below one is no bound.
+		{chat, between("max_tokens", 1, 100), `{"n_predict":5}`, `{"max_completion_tokens":5}`, "", ""},
+		{chat, between("max_tokens", 1, 100), `{"a":1,"max_new_tokens":500}`, `{"a":1,"max_completion_tokens":100}`, "max_tokens=clamped", ""},
+		{chat, between("max_tokens", 1, 100), `{"max_tokens":-1}`, `{"max_tokens":100}`, "max_tokens=clamped", ""},
+		{chat, between("max_tokens", 1, 100), `{"max_tokens":-0.0}`, `{"max_tokens":100}`, "max_tokens=clamped", ""},
+		{resp, between("max_tokens", 1, 100), `{"max_tokens":5}`, `{"max_output_tokens":5}`, "", ""},
+		{chat, set1("max_tokens", "7", force), `{"n_predict":7}`, `{"max_completion_tokens":7}`, "max_tokens=forced", ""},
+		{chat, set1("max_tokens", "7", force), `{"n_predict":9}`, `{"max_completion_tokens":7}`, "max_tokens=forced", ""},
+		{chat, set1("seed", "7", force), `{"random_seed":9}`, `{"seed":7}`, "seed=forced", ""},
+		{chat, set1("user", `"u"`, force), `{"safety_identifier":"u"}`, `{"user":"u"}`, "user=forced", ""},
 		{gem, set1("stop", `["a"]`, orElse), `{"generationConfig":{"stopSequences":["b"]}}`, ``, "", ""},
 	} {
 		out, f := Apply(&Call{Key: rules(t, c.rule), Body: []byte(c.body), Dialect: c.dialect, Model: "m", Format: formats[c.dialect]})
@@ -195,6 +206,19 @@ func TestRefusals(t *testing.T) {
 		{gem, cold, `{"generationConfig":{},"generation_config":{"temperature":2}}`, "bad_request"}, {gem, cold, `{"GenerationConfig":{"temperature":2}}`, "bad_request"},
 		{gem, cold, `{"generationConfig":[]}`, "wrong_type"}, {gem, between("max_tokens", 1, 5), `{"generationConfig":{"maxOutputTokens":1,"max_output_tokens":9}}`, "bad_request"},
 		{gem, between("max_tokens", 1, 5), `{"generationConfig":{"max_outputTokens":9}}`, "bad_request"},
+		{chat, only("tools", forbid, "web_search"), `{"tools":[{"type":"builtin_function","function":{"name":"$web_search"}}]}`, "parameter_forbidden"},
+		{resp, only("tools", forbid, "web_search"), `{"tools":[{"type":"web_search_preview_2025_03_11"}]}`, "parameter_forbidden"},
+		{resp, only("tools", forbid, "web_search"), `{"tools":[{"type":"web_search_2025_08_26"}]}`, "parameter_forbidden"},
+		{resp, only("tools", forbid, "web_search"), `{"tools":[{"type":"function","name":"web_search_2"},{"type":"web_searcher"}]}`, ""},
+		{resp, only("tools", allow, "web_search"), `{"tools":[{"type":"web_search_preview"}]}`, "parameter_forbidden"},
+		{anth, only("tools", forbid, "web_search"), `{"tools":[{"type":"web_search_20250305","name":"x"}]}`, "parameter_forbidden"},
+		{anth, only("tools", allow, "web_search"), `{"tools":[{"type":"web_search_20250305","name":"web_search"}]}`, ""},
+		{chat, only("tools", forbid, "googleSearch"), `{"tools":[{"google_search":{}}]}`, "parameter_forbidden"},
+		{chat, only("tools", forbid, "web_search"), `{"search_parameters":{"mode":"on"}}`, "parameter_forbidden"},
+		{chat, only("tools", forbid, "web_search"), `{"enable_search":true}`, "parameter_forbidden"},
+		{chat, only("tools", forbid, "web_search"), `{"enable_search":false}`, ""},
+		{chat, noTools, `{"compound_custom":{"tools":{"enabled_tools":["code_interpreter"]}}}`, "parameter_forbidden"},
+		{chat, only("stream", forbid), `{"stream":"yes"}`, "parameter_forbidden"},
 		{chat, cold, `{"temperature":1`, "malformed_json"}, {chat, cold, `[]`, "wrong_type"},
 	} {
 		streamed := strings.Contains(c.body, `"stream":true`)

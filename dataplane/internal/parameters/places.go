@@ -32,6 +32,9 @@ type place struct {
 	in   int
 	name string
 	kind kind
+	// rare says that only some providers read the name, and others pass over
+	// it: what rules set must not stand there alone.
+	rare bool
 }
 
 // table is one dialect.
@@ -59,7 +62,7 @@ var tables = map[canon.Dialect]*table{
 		objects: []string{"", "text", "reasoning"},
 		places: []place{
 			{param: temperature, name: "temperature"}, {param: topP, name: "top_p"}, {param: topK, name: "top_k"},
-			{param: maxTokens, name: "max_output_tokens"}, {param: maxTokens, name: "max_tokens"}, {param: maxTokens, name: "max_completion_tokens"},
+			{param: maxTokens, name: "max_output_tokens"}, {param: maxTokens, name: "max_tokens", rare: true}, {param: maxTokens, name: "max_completion_tokens"},
 			{param: count, name: "n"}, {param: seed, name: "seed"}, {param: stop, name: "stop"},
 			{param: tools, name: "tools", kind: toolList}, {param: tools, name: "prompt", kind: toolOption},
 			{param: toolChoice, name: "tool_choice"},
@@ -69,14 +72,14 @@ var tables = map[canon.Dialect]*table{
 			{param: responseFormat, in: 1, name: "format"}, {param: responseFormat, name: "response_format"},
 			{param: logProbs, name: "include", kind: included}, {param: logProbs, name: "top_logprobs"},
 			{param: model, name: "models", kind: nameList},
-			{param: user, name: "user"}, {param: user, name: "safety_identifier"},
+			{param: user, name: "user"}, {param: user, name: "safety_identifier", rare: true},
 		},
 	},
 	canon.Anthropic: {
 		objects: []string{"", "output_config", "metadata"},
 		places: []place{
 			{param: temperature, name: "temperature"}, {param: topP, name: "top_p"}, {param: topK, name: "top_k"},
-			{param: maxTokens, name: "max_tokens"}, {param: maxTokens, name: "max_tokens_to_sample"},
+			{param: maxTokens, name: "max_tokens"}, {param: maxTokens, name: "max_tokens_to_sample", rare: true},
 			{param: count, name: "n"}, {param: seed, name: "seed"}, {param: stop, name: "stop_sequences"}, {param: stop, name: "stop"},
 			{param: tools, name: "tools", kind: toolList}, {param: tools, name: "mcp_servers", kind: serverList},
 			{param: toolChoice, name: "tool_choice"},
@@ -112,14 +115,17 @@ var openAI = table{
 	places: []place{
 		{param: temperature, name: "temperature"}, {param: topP, name: "top_p"}, {param: topK, name: "top_k"},
 		{param: maxTokens, name: "max_completion_tokens"}, {param: maxTokens, name: "max_tokens"},
-		{param: maxTokens, name: "max_output_tokens"}, {param: maxTokens, name: "max_new_tokens"}, {param: maxTokens, name: "n_predict"},
+		{param: maxTokens, name: "max_output_tokens", rare: true}, {param: maxTokens, name: "max_new_tokens", rare: true}, {param: maxTokens, name: "n_predict", rare: true},
 		{param: count, name: "n"}, {param: count, name: "best_of"}, {param: seed, name: "seed"}, {param: seed, name: "random_seed"},
 		{param: stop, name: "stop"}, {param: stop, name: "stop_sequences"},
 		{param: tools, name: "tools", kind: toolList}, {param: tools, name: "functions", kind: serverList},
 		{param: tools, name: "web_search_options", kind: toolOption}, {param: tools, name: "plugins", kind: serverList},
+		{param: tools, name: "search_parameters", kind: toolOption}, {param: tools, name: "enable_search", kind: toolOption},
+		{param: tools, name: "compound_custom", kind: toolOption}, {param: stream, name: "stream"},
 		{param: toolChoice, name: "tool_choice"}, {param: toolChoice, name: "function_call"},
 		{param: reasoning, name: "reasoning_effort"}, {param: reasoning, name: "reasoning"}, {param: reasoning, name: "thinking"},
 		{param: reasoning, name: "enable_thinking"}, {param: reasoning, name: "thinking_budget"}, {param: reasoning, name: "include_reasoning"},
+		{param: reasoning, name: "prompt_mode"},
 		{param: reasoning, in: 1, name: "enable_thinking"}, {param: reasoning, in: 1, name: "thinking"}, {param: reasoning, in: 1, name: "reasoning_effort"},
 		{param: serviceTier, name: "service_tier"},
 		{param: responseFormat, name: "response_format"}, {param: responseFormat, name: "guided_json"}, {param: responseFormat, name: "guided_regex"},
@@ -127,7 +133,7 @@ var openAI = table{
 		{param: responseFormat, name: "json_schema"}, {param: responseFormat, name: "grammar"},
 		{param: logProbs, name: "logprobs"}, {param: logProbs, name: "top_logprobs"},
 		{param: model, name: "models", kind: nameList},
-		{param: user, name: "user"}, {param: user, name: "safety_identifier"},
+		{param: user, name: "user"}, {param: user, name: "safety_identifier", rare: true},
 	},
 }
 

@@ -2,6 +2,7 @@ package parameters
 
 import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -14,7 +15,7 @@ type edits struct {
 	dropped [64]bool
 }
 
-func (e *edits) drop(i int) { e.any, e.dropped[i] = true, true }
+func (e *edits) drop(i int) { e.any, e.dropped[i], e.with[i] = true, true, nil }
 
 func (e *edits) replace(i int, with []byte) { e.any, e.dropped[i], e.with[i] = true, false, with }
 
@@ -66,16 +67,30 @@ func separate(b []byte) []byte {
 }
 
 // reuse gives the places that the caller used the value; false when there are
-// none.
+// none that the provider is sure to read.
 func (r *run) reuse(s *set) bool {
 	used := false
 	for i := range r.places {
-		if r.places[i].param == s.param && r.present(i) {
+		if r.places[i].param == s.param && r.present(i) && r.heeded(i) {
 			r.edit.replace(i, s.raw)
 			used = true
 		}
 	}
 	return used
+}
+
+// heeded says whether the provider of a call that passes reads a place. One
+// that it passes over would leave the parameter without its value or bound.
+func (r *run) heeded(i int) bool {
+	p := &r.places[i]
+	f, ok := r.call.Format.(openai.Format)
+	switch {
+	case p.param == seed:
+		return (ok && f.Quirks.RandomSeed) == (p.name == "random_seed")
+	case p.name == "max_completion_tokens":
+		return ok && !f.Quirks.MaxTokens
+	}
+	return !p.rare
 }
 
 // borrow has the provider's format write a request with the values, and takes
