@@ -55,8 +55,9 @@ type carried struct {
 	body   [][]byte
 	length int64
 	call   provider.Carry
-	// asked finds the model in a body that passes.
-	asked tally.Reader
+	// asked finds the model in a body that passes, sent is how much of it did.
+	asked tally.Scanner
+	sent  int64
 
 	status int
 	fields []provider.Field
@@ -69,6 +70,8 @@ type carried struct {
 	held  []byte
 	whole bool
 	size  int64
+	// seen is how much of the answer came.
+	seen  int64
 	units usagev1.Units
 }
 
@@ -192,8 +195,10 @@ func (l *listener) Next() ([]byte, error) {
 }
 
 func (x *exchange) ask(p []byte) {
-	if x.req.Operation == Proxy {
-		x.carried.asked.Feed(p)
+	if c := x.carried; x.req.Operation == Proxy {
+		c.asked.Asked = true
+		c.asked.Feed(p)
+		c.sent += int64(len(p))
 	}
 }
 

@@ -99,6 +99,7 @@ func (x *exchange) answerFields(all []provider.Field) []provider.Field {
 
 // see looks for usage in what passes.
 func (c *carried) see(p []byte) {
+	c.seen += int64(len(p))
 	if c.readable {
 		c.tally.Feed(p)
 	}

@@ -124,7 +124,7 @@ func (x *exchange) carryHeaders() string {
 	b.WriteString(t.Headers)
 	version := false
 	for _, f := range pass.Headers {
-		if strings.EqualFold(f.Name, t.AuthHeader) {
+		if strings.EqualFold(f.Name, t.AuthHeader) || overrides(f.Name) {
 			continue
 		}
 		version = version || strings.EqualFold(f.Name, "Anthropic-Version")
@@ -137,6 +137,16 @@ func (x *exchange) carryHeaders() string {
 		b.WriteString("Content-Type: " + kind + "\r\n")
 	}
 	return b.String()
+}
+
+// overrides says whether a header makes another method of a call: by the one
+// that is seen here it is metered.
+func overrides(name string) bool {
+	switch strings.ToLower(name) {
+	case "x-http-method-override", "x-http-method", "x-method-override":
+		return true
+	}
+	return false
 }
 
 // contentType is what the provider is told of the body. One that was read as

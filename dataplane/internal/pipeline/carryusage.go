@@ -162,11 +162,14 @@ func (x *exchange) countProxy() bool {
 		x.req.Facts.PriceUnknown = x.sellPrice == nil
 	}
 	u := passedUsage(c.tally.Usage(), c.tally.Start())
-	if !u.Reported {
-		return false
+	if u.Reported {
+		x.take(&u)
 	}
-	x.take(&u)
-	return true
+	if u.Reported && !c.begunOnly() {
+		return true
+	}
+	x.guessProxy(u.Reported)
+	return false
 }
 
 // passedUsage reads a report by its own words.
@@ -184,23 +187,6 @@ func passedUsage(raw, start []byte) (u canon.Usage) {
 		responses.ReadUsage(raw, &u)
 	}
 	return u
-}
-
-// proxyModel is the model of a call by the proxy; empty when nothing names one.
-func (x *exchange) proxyModel() string {
-	const most = 256
-	if _, rest, ok := strings.Cut(x.req.Pass.Path, "/models/"); ok {
-		if name, _, ok := strings.Cut(rest, ":"); ok && len(name) <= most {
-			return name
-		}
-	}
-	for _, raw := range [][]byte{x.carried.asked.Model(), x.carried.tally.Model()} {
-		var name string
-		if json.Unmarshal(raw, &name) == nil && name != "" && len(name) <= most {
-			return strings.TrimPrefix(name, "models/")
-		}
-	}
-	return ""
 }
 
 // unitsOf gives the units of a carried call to its event.

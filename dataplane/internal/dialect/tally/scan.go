@@ -4,7 +4,11 @@
 // those members and nothing else. It must not know where a body came from.
 package tally
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
+)
 
 // maxMember bounds what is kept of one member.
 const maxMember = 16 << 10
@@ -64,6 +68,9 @@ type Scanner struct {
 	found [wants][]byte
 	// Items is how many elements the last array "data" had.
 	Items int
+	// Asked says that the text is what a caller sends: the model is what a
+	// member of that very name says, and of no other.
+	Asked bool
 
 	depth int
 	// base is 1 within an array of answers, as Gemini streams them.
@@ -131,15 +138,27 @@ func (s *Scanner) text(p []byte) int {
 	if s.inKey {
 		s.add(p[:n])
 		s.inKey = false
-		if s.depth == s.base+1 {
-			s.pending = outer(s.key)
-		} else {
-			s.pending = inner(s.key)
-		}
+		s.pending = s.named()
 	} else {
 		s.add(p[:n+1])
 	}
 	return n + 1
+}
+
+// named is what the key that ends here means.
+func (s *Scanner) named() want {
+	if bytes.IndexByte(s.key, '\\') >= 0 {
+		s.key = append(s.key[:0], jsonscan.Unescape(nil, s.key)...)
+	}
+	switch {
+	case s.Asked && string(s.key) == "model":
+		return wantModel
+	case s.Asked:
+		return none
+	case s.depth == s.base+1:
+		return outer(s.key)
+	}
+	return inner(s.key)
 }
 
 // add keeps what belongs to a key or to a member that is looked for.

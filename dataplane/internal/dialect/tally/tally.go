@@ -16,8 +16,9 @@ type Reader struct {
 	told bool
 	// Ended says that an event came after which no other is to be expected.
 	Ended bool
-	// Images is how many events brought an image that is done.
-	Images int
+	// Images is how many events brought an image that is done, Parts how many
+	// there were of any kind.
+	Images, Parts int
 }
 
 // Reset readies the reader for another answer.
@@ -76,6 +77,7 @@ func (r *Reader) end() {
 		r.Ended = r.Ended || string(bytes.TrimSpace(line[len(field):])) == "[DONE]"
 	case len(line) == 0:
 		if r.told {
+			r.Parts++
 			r.Ended = r.Ended || ends(r.Type())
 			if t := r.Type(); string(t) == "image_edit.completed" || string(t) == "image_generation.completed" {
 				r.Images++

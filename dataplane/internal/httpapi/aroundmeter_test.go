@@ -1,0 +1,61 @@
+package httpapi_test
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
+)
+
+// What is paid for by the token is not free by the proxy: not without a report,
+// not before it, not under another method, nor by a cheaper name.
+func TestProxyIsNoWayAroundTheMeter(t *testing.T) {
+	const (
+		chunk  = "data: {\"model\":\"provider-model\",\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n"
+		hello  = `{"model":"provider-model","stream":true,"messages":[{"role":"user","content":"Hello there"}]}`
+		events = "text/event-stream"
+		start  = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"provider-model\",\"usage\":{\"input_tokens\":6,\"cache_read_input_tokens\":0,\"output_tokens\":1}}}\n\n"
+		delta  = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"x\"}}\n\n"
+	)
+	usage := `"usage":{"prompt_tokens":10,"completion_tokens":5}`
+	for _, c := range []struct {
+		name, path, sent, kind, answer string
+		tokens                         *usagev1.Tokens
+		model                          string
+		estimated                      bool
+	}{
+		{"stream without a report", "/chat/completions", hello, events, chunk + chunk + chunk + "data: [DONE]\n\n", &usagev1.Tokens{Input: 2, Output: 4}, "provider-model", true},
+		{"stream that breaks off", "/messages", hello, events, start + delta + delta + delta, &usagev1.Tokens{Input: 6, Output: 4}, "provider-model", true},
+		{"answer without a report", "/models/provider-model:generateContent", `{"contents":[{"parts":[{"text":"Hello there"}]}]}`, "application/json", `{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}]}`, &usagev1.Tokens{Input: 2, Output: 13}, "provider-model", true},
+		{"no generation", "/fine_tuning/jobs", hello, "application/json", `{"id":"ftjob"}`, &usagev1.Tokens{}, "provider-model", true},
+		{"model within another member", "/chat/completions", `{"model":"provider-model","response":{"model":"cheap"},"modelVersion":"cheap"}`, "application/json", `{` + usage + `}`, &usagev1.Tokens{Input: 10, Output: 5}, "provider-model", false},
+		{"model under an escaped name", "/chat/completions", `{"mod\u0065l":"provider-model","message":{"model":"cheap"}}`, "application/json", `{` + usage + `}`, &usagev1.Tokens{Input: 10, Output: 5}, "provider-model", false},
+		{"model of the path", "/openai/deployments/big/chat/completions", `{"model":"cheap"}`, "application/json", `{"model":"provider-model",` + usage + `}`, &usagev1.Tokens{Input: 10, Output: 5}, "provider-model", false},
+	} {
+		g, key := carrier(t, func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", c.kind)
+			io.WriteString(w, c.answer)
+		}, nil)
+		a := g.do("POST", "/proxy/openai"+c.path, key, c.sent, "Content-Type", "application/json")
+		ev := g.ledger.wait(t, 0)
+		if a.body != c.answer || ev.Tokens.String() != c.tokens.String() || ev.ProviderModel != c.model || ev.Estimated != c.estimated || (ev.CostNano > 0) != (c.tokens.Output > 0) {
+			t.Errorf("%s: %q, event %v", c.name, a.body, ev)
+		}
+	}
+}
+
+// A header cannot make another method of a call than the one that is metered.
+func TestProxyKeepsTheMethod(t *testing.T) {
+	g, key := carrier(t, func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+			if v := r.Header.Get(name); v != "" {
+				t.Errorf("the provider has %s: %s", name, v)
+			}
+		}
+	}, nil)
+	if a := g.do("PUT", "/proxy/openai/models/m:generateContent", key, `{}`, "X-HTTP-Method-Override", "POST", "X-HTTP-Method", "POST", "X-Method-Override", "POST"); a.StatusCode != 200 {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}

@@ -1,0 +1,113 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
+)
+
+// proxyModel is the model of a call by the proxy; empty when nothing names one.
+// The body's own word counts where the answer's is the same with a version, or
+// has no price: of some providers the path says what is called, and the body
+// may say anything.
+func (x *exchange) proxyModel() string {
+	if _, rest, ok := strings.Cut(x.req.Pass.Path, "/models/"); ok {
+		if name, _, ok := strings.Cut(rest, ":"); ok && len(name) <= maxModelName {
+			return name
+		}
+	}
+	asked, answered := modelName(x.carried.asked.Model()), modelName(x.carried.tally.Model())
+	if asked == "" || answered == "" {
+		return asked + answered
+	}
+	version, same := strings.CutPrefix(answered, asked)
+	if same && (len(version) < 2 || version[1] >= '0' && version[1] <= '9') {
+		return asked
+	}
+	if _, cost, sell, _ := x.config.PricesOf(x.target, answered); len(cost) > 0 || len(sell) > 0 {
+		return answered
+	}
+	return asked
+}
+
+const maxModelName = 256
+
+// modelName reads a name as it stands in JSON.
+func modelName(raw []byte) string {
+	var name string
+	if json.Unmarshal(raw, &name) != nil || len(name) > maxModelName {
+		return ""
+	}
+	return strings.TrimPrefix(name, "models/")
+}
+
+// begunOnly says that what was reported is what a stream began with, and not
+// what it came to.
+func (c *carried) begunOnly() bool {
+	return c.tally.Events && !c.tally.Ended && c.tally.Usage() == nil
+}
+
+// generating are the ends of paths whose calls are charged by the token.
+var generating = [...]string{"/chat/completions", "/completions", "/responses", "/messages", "/chat", "/embeddings", ":generateContent", ":streamGenerateContent"}
+
+// guessProxy estimates a call of generation that reported nothing, or only how
+// it began: a caller can ask for answers without a report, or leave before it.
+func (x *exchange) guessProxy(begun bool) {
+	c, path := x.carried, strings.TrimRight(x.req.Pass.Path, "/")
+	end := ""
+	for _, g := range generating {
+		if strings.HasSuffix(path, g) {
+			end = g
+			break
+		}
+	}
+	if end == "" {
+		return
+	}
+	if !begun {
+		x.tokens.Input = (c.sent + 3) / 4
+		if len(c.body) == 1 {
+			x.tokens.Input = x.askedTokens(c.body[0])
+		}
+	}
+	const letters = 4 // of a token
+	switch {
+	case end == "/embeddings":
+	case c.tally.Events && end[0] == '/':
+		// Providers send a token or a few in each event.
+		x.tokens.Output = max(x.tokens.Output, int64(c.tally.Parts))
+	default:
+		x.tokens.Output = max(x.tokens.Output, c.seen/letters)
+	}
+}
+
+// askedTokens counts what a body of any dialect asks.
+func (x *exchange) askedTokens(body []byte) (n int64) {
+	var s jsonscan.Scanner
+	s.Reset(body)
+	if s.Peek() != '{' {
+		return int64(len(body)+3) / 4
+	}
+	s.Object(func(key []byte) bool {
+		var raw []byte
+		switch string(key) {
+		case "messages", "input", "contents", "prompt", "system", "instructions", "systemInstruction", "system_instruction", "tools":
+		default:
+			return s.Skip()
+		}
+		ok := s.Raw(&raw)
+		switch {
+		case !ok:
+		case raw[0] == '"':
+			text := jsonscan.Unescape(nil, raw[1:len(raw)-1])
+			n += x.p.counter.Tokens(text, len(text))
+		default:
+			text, size := openai.PromptText(raw)
+			n += x.p.counter.Tokens(text, size)
+		}
+		return ok
+	})
+	return n
+}
