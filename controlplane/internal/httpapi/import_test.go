@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,6 +114,41 @@ func TestAListIsTakenOverOrLeftWhole(t *testing.T) {
 
 // A price that changes by date in the list, and an earlier import's price to
 // come that a newer list no longer has.
+// A model may be added before the catalogue knows it: it is blocked for want of
+// a price, and the list that comes later is the remedy.
+func TestModelsGetThePricesOfAListThatComesLater(t *testing.T) {
+	s := newStage(t)
+	acc := s.signUp("Acme")
+	cred := s.want(201, "POST", acc.path("/credentials"), acc.owner, m{"name": "xAI", "provider": "xai", "secret": providerSecret}).str("id")
+	add := func(name string, more m) string {
+		body := m{"credential_id": cred, "provider_model": name}
+		maps.Copy(body, more)
+		return s.want(201, "POST", acc.path("/models"), acc.owner, body).str("id")
+	}
+	plain, own, other := add("grok-x", nil), add("grok-y", m{"price": m{"input": "9", "output": "9"}}), add("grok-else", nil)
+	model := func(id string) answer { return s.want(200, "GET", acc.path("/models/"+id), acc.owner, nil) }
+	if a := model(plain); a.body["priced"] != false || a.body["catalog_id"] != nil {
+		t.Fatalf("before the list: %s", a.raw)
+	}
+	s.want(200, "POST", importPath, s.operator, m{"files": list(`{"xai":{"models":{"grok-x":{"cost":{"input":3,"output":15}},"grok-y":{"cost":{"input":1,"output":2}}}}}`)})
+	if a := model(plain); a.body["priced"] != true || a.str("catalog_id") != "xai/grok-x" || a.header.Get("ETag") != `"2"` {
+		t.Errorf("after it: %s", a.raw)
+	}
+	if got := s.payloads(plain); len(got) != 2 || !strings.Contains(got[1], "xai/grok-x") {
+		t.Errorf("data planes were told %d times: %q", len(got), got)
+	}
+	if a := model(own); !strings.Contains(a.raw, `"input":"9.00"`) || a.str("catalog_id") != "xai/grok-y" {
+		t.Errorf("one with a price of its own: %s", a.raw)
+	}
+	if a := model(other); a.body["priced"] != false || a.header.Get("ETag") != `"1"` {
+		t.Errorf("one that the list does not have: %s", a.raw)
+	}
+	s.want(201, "POST", "/v1/operator/catalog/models", s.operator, m{"provider": "xai", "provider_model": "grok-else", "price": m{"input": "1", "output": "1"}})
+	if a := model(other); a.body["priced"] != true {
+		t.Errorf("after the operator added it: %s", a.raw)
+	}
+}
+
 func TestDatedPricesFollowTheList(t *testing.T) {
 	s := newStage(t)
 	day := func(n int) string { return time.Now().AddDate(0, 0, n).UTC().Format(time.DateOnly) }

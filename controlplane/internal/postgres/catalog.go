@@ -69,7 +69,10 @@ func (db *DB) CreateCatalogEntry(ctx context.Context, by Actor, e catalog.Entry,
 			}
 			e.Prices = []catalog.Price{*first}
 		}
-		return writeEntry(ctx, tx, r, e, "catalog_model.create", map[string]any{"name": e.Name})
+		if err := writeEntry(ctx, tx, r, e, "catalog_model.create", map[string]any{"name": e.Name}); err != nil {
+			return err
+		}
+		return adoptModels(ctx, tx)
 	})
 	return e, changeID, err
 }
@@ -134,18 +137,41 @@ func writeEntry(ctx context.Context, tx Tx, r *Recorder, e catalog.Entry, action
 	return refreshModels(ctx, tx, e.ID)
 }
 
+// modelKey names a model across tenants.
+type modelKey struct{ tenantID, modelID string }
+
+func scanModelKey(row pgx.CollectableRow) (k modelKey, err error) {
+	return k, row.Scan(&k.tenantID, &k.modelID)
+}
+
+// adoptModels ties models that were added before the catalogue knew them to
+// their entries, as if they were added today: without that a price list that
+// comes later would leave them without a price.
+func adoptModels(ctx context.Context, tx Tx) error {
+	keys, err := all(ctx, tx, scanModelKey, `UPDATE model m SET catalog_id = e.catalog_id, version = m.version + 1, updated_at = now()
+		FROM credential c, catalog_model e
+		WHERE m.catalog_id IS NULL AND m.retired_at IS NULL AND c.tenant_id = m.tenant_id AND c.credential_id = m.credential_id
+			AND e.catalog_id = c.provider || '/' || m.provider_model
+		RETURNING m.tenant_id, m.model_id`)
+	if err != nil {
+		return fmt.Errorf("models that the catalogue now knows: %w", err)
+	}
+	return publishModels(ctx, tx, keys)
+}
+
 // refreshModels republishes the models whose own prices begin in the future:
 // their payloads hold the catalogue's prices until then.
 func refreshModels(ctx context.Context, tx Tx, catalogIDs ...string) error {
-	type key struct{ tenantID, modelID string }
-	keys, err := all(ctx, tx, func(row pgx.CollectableRow) (k key, err error) {
-		return k, row.Scan(&k.tenantID, &k.modelID)
-	}, `SELECT p.tenant_id, p.model_id FROM price p JOIN model m ON m.tenant_id = p.tenant_id AND m.model_id = p.model_id
+	keys, err := all(ctx, tx, scanModelKey, `SELECT p.tenant_id, p.model_id FROM price p JOIN model m ON m.tenant_id = p.tenant_id AND m.model_id = p.model_id
 		WHERE m.catalog_id = ANY($1) AND m.retired_at IS NULL
 		GROUP BY p.tenant_id, p.model_id, p.side HAVING min(p.effective_from) > now() ORDER BY 1, 2`, catalogIDs)
 	if err != nil {
 		return fmt.Errorf("models with prices to come: %w", err)
 	}
+	return publishModels(ctx, tx, keys)
+}
+
+func publishModels(ctx context.Context, tx Tx, keys []modelKey) error {
 	for _, k := range keys {
 		m, err := lockModel(ctx, tx, k.tenantID, k.modelID, "FOR UPDATE OF m")
 		if errors.Is(err, ErrNotFound) {

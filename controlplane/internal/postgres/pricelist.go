@@ -48,7 +48,7 @@ func (db *DB) SeedCatalog(ctx context.Context, by Actor, listings []catalog.List
 				touched++
 			}
 		}
-		return nil
+		return adoptModels(ctx, tx)
 	})
 	return touched, err
 }
@@ -106,6 +106,9 @@ func (db *DB) ImportCatalog(ctx context.Context, by Actor, plan func([]catalog.E
 			ids = append(ids, what.Writes[i].Entry.ID)
 		}
 		if err := refreshModels(ctx, tx, ids...); err != nil {
+			return err
+		}
+		if err := adoptModels(ctx, tx); err != nil {
 			return err
 		}
 		return r.Audit(ctx, Entry{Action: "prices.import", ResourceKind: "price_list", ResourceID: what.Format, Detail: map[string]any{
