@@ -3,8 +3,11 @@ package httpapi_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"github.com/tollgate/tollgate/dataplane/internal/testconfig"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
@@ -57,5 +60,24 @@ func TestProxyKeepsTheMethod(t *testing.T) {
 	}, nil)
 	if a := g.do("PUT", "/proxy/openai/models/m:generateContent", key, `{}`, "X-HTTP-Method-Override", "POST", "X-HTTP-Method", "POST", "X-Method-Override", "POST"); a.StatusCode != 200 {
 		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}
+
+// A provider that shows what it was sent may write it as JSON and URLs do.
+func TestProxyHidesEscapedSecrets(t *testing.T) {
+	const secret = "ABSKa/b+c=="
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Location", "/?key=ABSKa%2Fb%2Bc%3D%3D")
+		io.WriteString(w, `{"php":"ABSKa\/b+c==","java":"ABSKa/b+c\u003d\u003d","net":"ABSKa/b\u002Bc==","url":"ABSKa%2fb%2bc%3d%3d"}`)
+	}))
+	t.Cleanup(up.Close)
+	w := testconfig.New(t)
+	acme := w.Tenant("acme")
+	key, _ := w.Key(acme, nil)
+	w.Route(acme, "r", "m", up.URL+"/v1", secret, nil)
+	g := start(t, w, nil)
+	if a := g.do("GET", "/proxy/openai/x", key, ""); a.StatusCode != 200 || strings.Contains(a.body, "ABSK") || a.Header.Get("Location") != "" {
+		t.Errorf("%d %v %s", a.StatusCode, a.Header, a.body)
 	}
 }

@@ -87,7 +87,7 @@ func (x *exchange) answerFields(all []provider.Field) []provider.Field {
 	out := all[:0]
 	for _, f := range all {
 		switch name := strings.ToLower(f.Name); {
-		case len(x.call.Secret) > 0 && strings.Contains(f.Value, x.call.Secret):
+		case x.carried.mask.shows(f.Value) || len(x.call.Secret) > 0 && strings.Contains(f.Value, x.call.Secret):
 			continue
 		case name == "x-request-id" || name == "request-id":
 			f.Name = "X-Tollgate-Upstream-Request-Id"
