@@ -36,7 +36,7 @@ type walk struct {
 	depth   int
 
 	lists  [maxNest]list
-	blocks [maxNest]block
+	blocks [maxNest]*block // made when they are needed: they are large
 }
 
 // list makes slices of parts that lie one behind another, so that a request
@@ -53,7 +53,7 @@ func (l *list) add() *canon.Part {
 	if len(l.room) == cap(l.room) {
 		// Only the open slice moves; the others stay in the old room.
 		open := l.room[l.start:]
-		l.room = append(make([]canon.Part, 0, max(8, min(2*cap(l.room), 256), 2*len(open))), open...)
+		l.room = append(make([]canon.Part, 0, max(4, min(2*cap(l.room), 256), 2*len(open))), open...)
 		l.start = 0
 	}
 	l.room = l.room[:len(l.room)+1]
@@ -167,7 +167,10 @@ func (w *walk) members(each func(name []byte) bool) bool {
 // parts reads a list of blocks.
 func (w *walk) parts() ([]canon.Part, bool) {
 	l := &w.lists[w.depth]
-	b := &w.blocks[w.depth]
+	if w.blocks[w.depth] == nil {
+		w.blocks[w.depth] = new(block)
+	}
+	b := w.blocks[w.depth]
 	l.begin()
 	w.depth++
 	if !w.s.Open('[') {
