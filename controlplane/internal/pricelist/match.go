@@ -1,12 +1,49 @@
 package pricelist
 
 import (
+	"errors"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
-// maxDepth bounds how rules nest.
-const maxDepth = 8
+// Limits of rules: how they nest, how long one may be, and of how many steps all
+// regular expressions of a list may consist. A short one can stand for many.
+const (
+	maxDepth = 8
+	maxRule  = 1 << 10
+	maxSteps = 1 << 16
+)
+
+// regexp compiles a regular expression, as long as there is room for more.
+func (r *reader) regexp(text string) (*regexp.Regexp, error) {
+	large := errors.New("larger than the regular expressions of a list may be")
+	if len(text) > maxRule || r.steps > maxSteps {
+		return nil, large
+	}
+	re, err := regexp.Compile("(?i)" + text)
+	if err != nil {
+		return nil, errors.New("not a regular expression of RE2")
+	}
+	if r.steps += steps(re); r.steps > maxSteps {
+		return nil, large
+	}
+	return re, nil
+}
+
+// steps is the size of a regular expression once its repetitions are written
+// out.
+func steps(re *regexp.Regexp) int {
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(prog.Inst)
+}
 
 // genaiMatch reads a rule of which names stand for a model. Names are compared
 // in lower case. Nil after a problem.
@@ -28,9 +65,9 @@ func (r *reader) genaiMatch(n node, depth int) func(string) bool {
 	}
 	if keys[0] == "regex" {
 		// RE2 takes time linear in the name, whoever wrote the list.
-		re, err := regexp.Compile("(?i)" + text)
+		re, err := r.regexp(text)
 		if err != nil {
-			r.problem(v.path, "is not a regular expression of RE2")
+			r.problem(v.path, "is %v", err)
 			return nil
 		}
 		return re.MatchString

@@ -29,7 +29,7 @@ func (r *reader) modelsDev(root node) {
 				r.problem(n.path, "is not an object")
 				continue
 			}
-			n.value = inherit(root, n.value.(map[string]any))
+			n.value = r.inherit(root, n)
 			m := r.modelsDevModel(ours, id, n)
 			switch {
 			case ours == "":
@@ -45,7 +45,8 @@ func (r *reader) modelsDev(root node) {
 
 // inherit fills in what a model takes over from another one of the list, but
 // for what it leaves out. A model that is elsewhere gives nothing.
-func inherit(root node, own map[string]any) map[string]any {
+func (r *reader) inherit(root, n node) map[string]any {
+	own, _ := n.value.(map[string]any)
 	base, _ := own["base_model"].(string)
 	name, id, ok := strings.Cut(base, "/")
 	if !ok {
@@ -55,8 +56,32 @@ func inherit(root node, own map[string]any) map[string]any {
 	if !ok {
 		return own
 	}
+	// Each of many models could take over all that one holds.
 	omit, _ := own["base_model_omit"].([]any)
+	if size(from, maxInherited) > maxInherited || len(omit) > maxInherited {
+		r.problem(n.at("base_model").path, "takes over more than a model has")
+		return own
+	}
 	return merged(from, own, "", omit)
+}
+
+// maxInherited is how many members a model may take over.
+const maxInherited = 200
+
+// size counts the members of a value that is an object, and of those in it, up
+// to a little above most.
+func size(v any, most int) int {
+	m, _ := v.(map[string]any)
+	n := len(m)
+	if n > most {
+		return n
+	}
+	for _, below := range m {
+		if n += size(below, most-n); n > most {
+			break
+		}
+	}
+	return n
 }
 
 func merged(from, own map[string]any, path string, omit []any) map[string]any {

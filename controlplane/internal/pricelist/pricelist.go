@@ -94,6 +94,8 @@ type reader struct {
 	list *List
 	bad  BadList
 	seen map[string]int
+	// steps is how large the regular expressions are so far.
+	steps int
 	// quiet is set while a model of an unknown provider is read: what of it
 	// has no place is nobody's loss.
 	quiet bool

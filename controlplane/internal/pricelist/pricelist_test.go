@@ -2,6 +2,7 @@ package pricelist_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -284,4 +285,26 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A short list cannot stand for hours of work, nor for all of the memory.
+func TestListsThatAreLargeOnceRead(t *testing.T) {
+	var inherit, rules strings.Builder
+	inherit.WriteString(`{"openai":{"models":{"base":{"z":{"a":1`)
+	for i := range 500 {
+		fmt.Fprintf(&inherit, `,"k%d":1`, i)
+	}
+	inherit.WriteString(`}},"m":{"base_model":"openai/base","cost":{"input":1}}}}}`)
+	rules.WriteString(`[{"id":"openai","models":[{"id":"m","prices":{"input_mtok":1},"match":{"or":[{"equals":"m"}`)
+	for range 100 {
+		rules.WriteString(`,{"regex":"a{1000}b{1000}c{1000}d{1000}"}`)
+	}
+	rules.WriteString(`]}}]}]`)
+	for text, where := range map[string]string{inherit.String(): "openai.models.m.base_model", rules.String(): "[0].models[0].match.or["} {
+		_, err := pricelist.Parse("", []pricelist.File{{Name: "a.json", Text: text}})
+		var bad *pricelist.BadList
+		if !errors.As(err, &bad) || !strings.HasPrefix(bad.Problems[0].Path, where) {
+			t.Errorf("%.60s…: %v", text, err)
+		}
+	}
 }
