@@ -91,7 +91,8 @@ func (s *Signer) canonical(r *Request, stamp string) (canonical []byte, signed s
 	b = append(appendPath(b, r.Path), '\n')
 	b = append(append(b, canonicalQuery(r.Query)...), '\n')
 	if r.ContentType != "" {
-		b = append(append(append(b, "content-type:"...), r.ContentType...), '\n')
+		// White space counts once, and none around it.
+		b = append(append(append(b, "content-type:"...), strings.Join(strings.Fields(r.ContentType), " ")...), '\n')
 		signed = "content-type;"
 	}
 	b = append(append(append(b, "host:"...), r.Host...), '\n')
@@ -134,15 +135,17 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// appendPath escapes a path that is escaped already once more, as all services
-// but S3 want it.
+// appendPath escapes a path that is escaped already once more, and takes several
+// slashes for one, as all services but S3 want it.
 func appendPath(b []byte, path string) []byte {
 	if path == "" {
 		return append(b, '/')
 	}
 	for i := 0; i < len(path); i++ {
 		if c := path[i]; c == '/' {
-			b = append(b, c)
+			if i == 0 || path[i-1] != '/' {
+				b = append(b, c)
+			}
 		} else {
 			b = appendEscaped(b, c)
 		}

@@ -31,6 +31,7 @@ func TestPublishedVectors(t *testing.T) {
 		want    string
 	}{
 		{"get-vanilla", sigv4.Request{Method: "GET", Path: "/"}, "host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
+		{"get-slash", sigv4.Request{Method: "GET", Path: "//"}, "host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
 		{"get-vanilla-query-order-key-case", sigv4.Request{Method: "GET", Path: "/", Query: "Param2=value2&Param1=value1"}, "host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"},
 		{"get-unreserved", sigv4.Request{Method: "GET", Path: "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"}, "host;x-amz-date", "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"},
 		{"post-vanilla", sigv4.Request{Method: "POST", Path: "/"}, "host;x-amz-date", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"},
@@ -65,6 +66,14 @@ func TestSessionsSendAndSignTheirToken(t *testing.T) {
 	got := string(suiteSigner("TOKEN").AppendHeaders(nil, &r, suiteTime()))
 	if !strings.Contains(got, "X-Amz-Security-Token: TOKEN\r\n") || !strings.Contains(got, "SignedHeaders=host;x-amz-date;x-amz-security-token,") {
 		t.Error(got)
+	}
+}
+
+// TestValuesAreTrimmed: white space of the content type counts once.
+func TestValuesAreTrimmed(t *testing.T) {
+	canonical := sigv4.Canonical(suiteSigner(""), &sigv4.Request{Method: "POST", Path: "/a///b/", ContentType: " a/b;  c=d ", Host: suiteHost})
+	if !strings.HasPrefix(canonical, "POST\n/a/b/\n\ncontent-type:a/b; c=d\n") {
+		t.Errorf("%q", canonical)
 	}
 }
 
