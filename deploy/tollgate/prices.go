@@ -163,7 +163,7 @@ func readList(ctx context.Context, from string) ([]apiclient.PriceFile, error) {
 		return nil, fmt.Errorf("read the list: %w", err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("there is no list in %s", from)
+		return nil, fmt.Errorf("there is no list in %s: of a directory, the tables of models.dev are read (*.toml)", from)
 	}
 	return files, nil
 }
@@ -198,7 +198,7 @@ func readAtMost(r io.Reader, limit int64) (string, error) {
 func refusedBy(res *http.Response, body []byte) error {
 	var p struct {
 		Title, Detail, Fix string
-		Errors             []struct{ Location, Message string }
+		Errors             []struct{ Location, Message, Fix string }
 	}
 	if json.Unmarshal(body, &p) != nil || p.Title == "" && p.Detail == "" {
 		return fmt.Errorf("the control plane answered %s", res.Status)
@@ -206,7 +206,10 @@ func refusedBy(res *http.Response, body []byte) error {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(p.Title + " " + p.Detail))
 	for _, e := range p.Errors {
-		fmt.Fprintf(&b, "\n  %s %s", e.Location, e.Message)
+		fmt.Fprintf(&b, "\n  %s: %s", e.Location, e.Message)
+		if e.Fix != "" {
+			fmt.Fprintf(&b, ". %s", e.Fix)
+		}
 	}
 	if len(p.Errors) == 0 && p.Fix != "" {
 		b.WriteString(" " + p.Fix)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollgate/tollgate/controlplane/internal/change"
@@ -115,8 +116,16 @@ func (s *Service) ImportPrices(ctx context.Context, by change.Actor, req ImportR
 }
 
 func badList(bad *pricelist.BadList) error {
-	f := fault.Newf(fault.ValidationFailed, "The price list breaks its schema in %d places; nothing of it was taken.", len(bad.Problems)+bad.More)
+	places := "one place"
+	if n := len(bad.Problems) + bad.More; n > 1 {
+		places = fmt.Sprintf("%d places", n)
+	}
+	f := fault.Newf(fault.ValidationFailed, "The price list breaks its schema in %s; nothing of it was taken.", places)
 	for _, p := range bad.Problems {
+		if strings.Contains(p.Path, " ") { // words instead of a path, such as "byte 5"
+			f.WithField("list", p.Path+" "+p.Text, "")
+			continue
+		}
 		f.WithField("list."+p.Path, p.Text, "")
 	}
 	return f

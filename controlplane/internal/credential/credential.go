@@ -140,6 +140,11 @@ func (s *Service) apply(ctx context.Context, c *Credential, in Input) (change.Re
 	if err := s.checkURL(c, now); err != nil {
 		return change.Record{}, err
 	}
+	if c.BaseURL != before.BaseURL {
+		if err := checkEnd(c); err != nil {
+			return change.Record{}, err
+		}
+	}
 	// A secret that was kept is brought into the form of a new style.
 	if in.Secret != nil || c.AuthStyle != before.AuthStyle {
 		if err := s.keep(ctx, c, now); err != nil {
@@ -219,7 +224,7 @@ func (s *Service) checkURL(c *Credential, now *secret) error {
 		if bad, ok := errors.AsType[*configcheck.Error](err); ok {
 			message = bad.Message
 		}
-		return fault.Invalid("body.base_url", message, "Give the address up to and including the version, such as https://api.openai.com/v1.")
+		return fault.Invalid("body.base_url", message, wantedAddress(c.Provider))
 	}
 	u, err := url.Parse(c.BaseURL)
 	if err != nil || (u.Scheme != "https" && len(s.allowed) == 0) {

@@ -140,10 +140,44 @@ func settleAddress(c *Credential, before *Credential, now *secret) error {
 		return fault.Invalid("body.region", "is missing", "Give the region, such as us-central1 or us-east-1, or the whole address as base_url.")
 	}
 	fix := "This provider has no address of its own: give it up to and including the version, such as " + kind.Example + "."
-	if kind.Regional != "" {
+	switch {
+	case kind.Regional != "":
 		fix = "The secret names no project: give the address, such as " + kind.Example + "."
+	case kind.Name != c.Provider:
+		fix = "No provider is known by the name “" + c.Provider + "”: correct the name, or give the address up to and including the version, such as " + kind.Example + "."
 	}
 	return fault.Invalid("body.base_url", "is missing", fix)
+}
+
+// operationEnds are the ends of addresses of single calls, which people copy
+// from a provider's examples.
+var operationEnds = []string{"/completions", "/messages", "/responses", "/embeddings", "/rerank", "/converse", "/converse-stream"}
+
+// checkEnd refuses an address that already holds what Tollgate adds to it: the
+// call itself, or a deployment. Every call would go astray.
+func checkEnd(c *Credential) error {
+	kind, _ := providerkind.Find(c.Provider)
+	path := strings.TrimRight(c.BaseURL, "/")
+	if kind.Versioned != nil && strings.Contains(path, "/deployments/") {
+		return fault.Invalid("body.base_url", "names a deployment, which the model's name stands for",
+			"Give the address of the resource alone, such as "+kind.Example+", the version as api_version, and name the model after the deployment.")
+	}
+	for _, end := range operationEnds {
+		if strings.HasSuffix(path, end) {
+			return fault.Invalid("body.base_url", "ends in "+end+", which is added for each call", wantedAddress(c.Provider))
+		}
+	}
+	return nil
+}
+
+// wantedAddress says what an address should look like.
+func wantedAddress(provider string) string {
+	kind, _ := providerkind.Find(provider)
+	example := kind.BaseURL
+	if example == "" {
+		example = kind.Example
+	}
+	return "Give the address up to and including the version, such as " + example + "."
 }
 
 // projectIn is the project in an address of Google's.

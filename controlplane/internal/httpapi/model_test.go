@@ -115,11 +115,17 @@ func TestCredentialsThatCannotWorkAreRefused(t *testing.T) {
 		"blank secret":       {"name": "a", "provider": "openai", "secret": "  "},
 		"secret without use": {"name": "a", "provider": "custom", "base_url": "https://llm.example/v1", "auth_style": "none", "secret": "x"},
 		"blank name":         {"name": " ", "provider": "openai", "secret": "xxxxxxxx"},
+		"a call's address":   {"name": "a", "provider": "custom", "secret": "xxxxxxxx", "base_url": "https://llm.example/v1/chat/completions/"},
+		"a deployment":       {"name": "a", "provider": "azure-openai", "secret": "xxxxxxxx", "base_url": "https://acme.openai.azure.com/openai/deployments/gpt", "api_version": "2024-10-21"},
 	} {
 		a := s.refused("validation_failed", "POST", acc.path("/credentials"), acc.owner, body)
 		if errs, _ := a.body["errors"].([]any); len(errs) == 0 {
 			t.Errorf("%s: the answer names no field: %s", name, a.raw)
 		}
+	}
+	// Who mistypes a provider's name is told so, and not only asked for an address.
+	if a := s.refused("validation_failed", "POST", acc.path("/credentials"), acc.owner, m{"name": "a", "provider": "opnai", "secret": "xxxxxxxx"}); !strings.Contains(a.raw, "“opnai”") {
+		t.Errorf("an unknown provider: %s", a.raw)
 	}
 	// The header that carries a secret must not change how a request is framed.
 	s.refused("config_refused", "POST", acc.path("/credentials"), acc.owner,

@@ -253,7 +253,14 @@ func schemaField(at string, se *openapi3.SchemaError) fault.Field {
 	case "maxItems":
 		return fault.Field{Location: at, Message: fmt.Sprintf("has more than %d entries", *s.MaxItems), Fix: "Send fewer."}
 	}
-	return fault.Field{Location: at, Message: "must be " + describe(s), Fix: "Correct it."}
+	fix := "Correct it."
+	if describe(s) == "text" {
+		fix = "Send text, in quotes."
+		if example, ok := s.Example.(string); ok {
+			fix = fmt.Sprintf("Send text, in quotes, such as %q.", example)
+		}
+	}
+	return fault.Field{Location: at, Message: "must be " + describe(s), Fix: fix}
 }
 
 // describe says what a schema wants, for people.
