@@ -81,3 +81,15 @@ func TestProxyHidesEscapedSecrets(t *testing.T) {
 		t.Errorf("%d %v %s", a.StatusCode, a.Header, a.body)
 	}
 }
+
+// The name of a model that a caller makes up adds no header to the answer.
+func TestModelOfTheProxyIsNoHeader(t *testing.T) {
+	g, key := carrier(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"usage":{"prompt_tokens":1,"completion_tokens":1}}`)
+	}, nil)
+	a := g.do("POST", "/proxy/openai/chat/completions", key, `{"model":"m\r\nX-Evil: 1"}`, "Content-Type", "application/json")
+	if ev := g.ledger.wait(t, 0); a.StatusCode != 200 || a.Header.Get("X-Evil") != "" || a.Header.Get("X-Tollgate-Model") != "" || ev.ProviderModel != "" {
+		t.Errorf("%d %v, event %v", a.StatusCode, a.Header, ev)
+	}
+}

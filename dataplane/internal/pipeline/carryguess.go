@@ -34,10 +34,11 @@ func (x *exchange) proxyModel() string {
 
 const maxModelName = 256
 
-// modelName reads a name as it stands in JSON.
+// modelName reads a name as it stands in JSON. It goes into a header, so it is
+// none with more in it than can stand there.
 func modelName(raw []byte) string {
 	var name string
-	if json.Unmarshal(raw, &name) != nil || len(name) > maxModelName {
+	if json.Unmarshal(raw, &name) != nil || len(name) > maxModelName || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return ""
 	}
 	return strings.TrimPrefix(name, "models/")
