@@ -189,6 +189,15 @@ func GoogleHost(u *url.URL) bool {
 	return u.Scheme == "https" && (u.Port() == "" || u.Port() == "443") && strings.HasSuffix(strings.ToLower(u.Hostname()), ".googleapis.com")
 }
 
+// GoogleModels reports whether an address is one of Google's APIs for models,
+// over TLS: what a machine may do with all others is not for tenants.
+func GoogleModels(u *url.URL) bool {
+	api, rest, _ := strings.Cut(strings.ToLower(u.Hostname()), ".")
+	// Below others, such as storage, the first word is anybody's to choose.
+	own := rest == "googleapis.com" || strings.HasSuffix(rest, ".rep.googleapis.com")
+	return own && GoogleHost(u) && (api == "aiplatform" || strings.HasSuffix(api, "-aiplatform") || api == "generativelanguage")
+}
+
 // String is the form that is stored.
 func (g Google) String() string {
 	if g.Metadata {

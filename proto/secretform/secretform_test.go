@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -118,4 +119,17 @@ func FuzzForms(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestGoogleModels(t *testing.T) {
+	for address, want := range map[string]bool{
+		"https://aiplatform.googleapis.com/v1": true, "https://us-central1-AIPLATFORM.googleapis.com": true, "https://aiplatform.eu.rep.googleapis.com": true,
+		"https://generativelanguage.googleapis.com": true, "https://storage.googleapis.com": false, "https://my-aiplatform.storage.googleapis.com": false,
+		"http://aiplatform.googleapis.com": false, "https://aiplatform.googleapis.com.evil.example": false,
+	} {
+		u, err := url.Parse(address)
+		if err != nil || secretform.GoogleModels(u) != want {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
 }

@@ -110,8 +110,8 @@ func (s *Source) mayLend(baseURL string) error {
 			WithFix("Store the key of a service account, or ask the operator to set TOLLGATE_MACHINE_IDENTITY.")
 	}
 	u, err := url.Parse(baseURL)
-	if err != nil || !secretform.GoogleHost(u) {
-		return fault.New(fault.CredentialUnusable, "The identity of the machine is shown to Google's own addresses alone.", nil)
+	if err != nil || !secretform.GoogleModels(u) {
+		return fault.New(fault.CredentialUnusable, "The identity of the machine is shown to Google's addresses of models alone, such as aiplatform.googleapis.com.", nil)
 	}
 	return nil
 }

@@ -254,7 +254,8 @@ func TestTheMachineIsLentToGoogleAlone(t *testing.T) {
 	}
 	unusable(s.source(nil), vertex)
 	lent := s.source(func(c *googletoken.Config) { c.Machine = true })
-	for _, base := range []string{"https://evil.example/v1", "http://us-central1-aiplatform.googleapis.com/v1", "https://aiplatform.googleapis.com.evil.example", "https://aiplatform.googleapis.com:8443/v1"} {
+	for _, base := range []string{"https://evil.example/v1", "http://us-central1-aiplatform.googleapis.com/v1", "https://aiplatform.googleapis.com.evil.example", "https://aiplatform.googleapis.com:8443/v1",
+		"https://secretmanager.googleapis.com/v1", "https://storage.googleapis.com", "https://my-aiplatform.storage.googleapis.com"} {
 		unusable(lent, base)
 	}
 	if s.asked.Load() != 0 {
