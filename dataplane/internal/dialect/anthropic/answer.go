@@ -30,9 +30,10 @@ type message struct {
 // ReadAnswer reads a provider's whole answer.
 func (Format) ReadAnswer(body []byte, a *canon.Answer) *fault.Fault {
 	*a = canon.Answer{From: canon.Anthropic}
-	w := walk{head: "content"}
+	w := newWalk(body)
+	defer w.done()
+	w.head = "content"
 	var m message
-	w.s.Reset(body)
 	switch {
 	case w.s.Peek() != '{' || !w.message1(&m) || !w.s.End():
 		if w.bad != nil {

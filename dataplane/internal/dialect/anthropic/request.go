@@ -54,8 +54,9 @@ func topOf(key []byte) (i int, lookalike bool) {
 func (Format) ReadRequest(body []byte, req *canon.Request) *fault.Fault {
 	// The first message is room for the system's, which may stand anywhere.
 	*req = canon.Request{From: canon.Anthropic, IncludeUsage: true, Messages: make([]canon.Message, 1, 16)}
-	w := walk{req: req}
-	w.s.Reset(body)
+	w := newWalk(body)
+	defer w.done()
+	w.req = req
 	if w.s.Peek() != '{' {
 		if !w.s.Skip() || !w.s.End() {
 			return malformed(&w.s)

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"strconv"
+	"sync"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
@@ -37,6 +38,27 @@ type walk struct {
 
 	lists  [maxNest]list
 	blocks [maxNest]*block // made when they are needed: they are large
+}
+
+// walks are used again, with their blocks: making them costs more than a short
+// text takes to read. Nothing that was read lies in one.
+var walks = sync.Pool{New: func() any { return new(walk) }}
+
+func newWalk(text []byte) *walk {
+	w := walks.Get().(*walk)
+	w.s.Reset(text)
+	return w
+}
+
+// done gives the walk back.
+func (w *walk) done() {
+	for _, b := range w.blocks {
+		if b != nil {
+			*b = block{}
+		}
+	}
+	*w = walk{blocks: w.blocks}
+	walks.Put(w)
 }
 
 // list makes slices of parts that lie one behind another, so that a request

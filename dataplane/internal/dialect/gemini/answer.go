@@ -71,8 +71,8 @@ func (r *reader) top(x *answer, extras bool) {
 // ReadAnswer reads a provider's whole answer.
 func (f Format) ReadAnswer(body []byte, a *canon.Answer) *fault.Fault {
 	*a = canon.Answer{From: canon.Gemini, Choices: a.Choices[:0], Extra: a.Extra[:0]}
-	var r reader
-	r.s.Reset(body)
+	r := newReader(body)
+	defer r.done()
 	if r.s.Peek() != '{' {
 		return fault.New(fault.UpstreamGarbage, "", errGarbage)
 	}
@@ -142,8 +142,8 @@ func blockReason(feedback []byte) (reason canon.Text) {
 	if len(feedback) == 0 {
 		return nil
 	}
-	var r reader
-	r.s.Reset(feedback)
+	r := newReader(feedback)
+	defer r.done()
 	for o := r.object(); r.next(&o, feedbackNames); {
 		if o.field == 0 && r.s.Peek() == '"' {
 			r.text(&reason)
@@ -161,8 +161,8 @@ func readUsage(raw []byte, u *canon.Usage) (tier canon.Text) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil
 	}
-	var r reader
-	r.s.Reset(raw)
+	r := newReader(raw)
+	defer r.done()
 	return r.usage(u)
 }
 
@@ -252,8 +252,8 @@ func (c *candidate) stop(calls bool) canon.Stop {
 }
 
 func readCandidates(raw []byte, a *canon.Answer, searches *int64) error {
-	var r reader
-	r.s.Reset(raw)
+	r := newReader(raw)
+	defer r.done()
 	r.parts = make([]canon.Part, 0, 4)
 	for e := r.array(); r.element(&e); {
 		var c candidate

@@ -34,8 +34,9 @@ func (Format) ReadRequest(body []byte, req *canon.Request) *fault.Fault {
 		From: canon.Gemini, IncludeUsage: true,
 		Messages: req.Messages[:0], Tools: req.Tools[:0],
 	}
-	r := reader{strict: true, extra: &req.Extra}
-	r.s.Reset(body)
+	r := newReader(body)
+	defer r.done()
+	r.strict, r.extra = true, &req.Extra
 	if c := r.s.Peek(); c != '{' {
 		if r.skip(); r.bad == nil && r.s.End() {
 			return fault.New(fault.WrongType, "The body must be a JSON object.", nil)

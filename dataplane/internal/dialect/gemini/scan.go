@@ -1,6 +1,8 @@
 package gemini
 
 import (
+	"sync"
+
 	"bytes"
 	"strconv"
 
@@ -31,6 +33,22 @@ type reader struct {
 	joined int
 	// extra takes fields that have no name in canon; nil when nobody wants them.
 	extra *[]canon.Field
+}
+
+// readers are used again: making one costs more than a short text takes to
+// read. Nothing that was read lies in one.
+var readers = sync.Pool{New: func() any { return new(reader) }}
+
+func newReader(text []byte) *reader {
+	r := readers.Get().(*reader)
+	r.s.Reset(text)
+	return r
+}
+
+// done gives the reader back.
+func (r *reader) done() {
+	*r = reader{}
+	readers.Put(r)
 }
 
 // step is one step of the path to what is being read.

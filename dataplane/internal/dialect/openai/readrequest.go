@@ -2,6 +2,8 @@ package openai
 
 import (
 	"bytes"
+	"slices"
+	"sync"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -59,10 +61,19 @@ var requestFields = [...]struct {
 
 // ReadRequest reads what a caller sent.
 func (Format) ReadRequest(body []byte, req *canon.Request) *fault.Fault {
-	*req = canon.Request{From: canon.OpenAIChat}
-	r := &requestReader{req: req}
+	*req = canon.Request{From: canon.OpenAIChat, Messages: req.Messages[:0]}
+	r := requestReaders.Get().(*requestReader)
+	defer func() {
+		*r = requestReader{}
+		requestReaders.Put(r)
+	}()
+	r.req = req
 	return r.readWhole(body, r.field)
 }
+
+// requestReaders are used again: they are large. Nothing that was read lies in
+// one.
+var requestReaders = sync.Pool{New: func() any { return new(requestReader) }}
 
 // readWhole reads a body of which field reads each field.
 func (r *requestReader) readWhole(body []byte, field func([]byte) bool) *fault.Fault {
@@ -167,7 +178,7 @@ func (r *requestReader) messages() bool {
 	}
 	r.s.Open('[')
 	// Growing costs more than room that stays empty.
-	r.req.Messages = make([]canon.Message, 0, min(4+len(r.s.Text())/512, 64))
+	r.req.Messages = slices.Grow(r.req.Messages[:0], min(4+len(r.s.Text())/512, 64))
 	for i := 0; ; i++ {
 		more, ok := r.s.Element(i == 0)
 		if !ok || !more {
