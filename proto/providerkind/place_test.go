@@ -32,10 +32,17 @@ func TestAddressesAreMadeOfRegions(t *testing.T) {
 	for _, c := range [][3]string{
 		{"us-central1", "p", "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1"},
 		{"global", "p", "https://aiplatform.googleapis.com/v1/projects/p/locations/global"},
+		{"eu", "p", "https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu"},
 		{"us-central1", "", ""}, {"", "p", ""},
 	} {
 		if got := k.Address(k.Dialect, c[0], c[1]); got != c[2] {
 			t.Errorf("%s %s: %s", c[0], c[1], got)
+		}
+	}
+	for _, region := range []string{"us-central1", "global", "eu"} {
+		at := k.ServedBy(providerkind.Rerank, k.Dialect).Base(k.Address(k.Dialect, region, "p"))
+		if at != "https://discoveryengine.googleapis.com/v1/projects/p/locations/global" {
+			t.Errorf("reranks of %s go to %s", region, at)
 		}
 	}
 	k, _ = providerkind.Find("cohere")

@@ -188,9 +188,13 @@ func (k *Kind) Address(dialect, region, project string) string {
 		return ""
 	}
 	address := k.Regional
-	if region == "global" {
-		// Google's hosts have the region in front, its global one has none.
+	// Google's hosts have the region in front, its global one has none, and
+	// those of many regions have it behind.
+	switch region {
+	case "global":
 		address = strings.ReplaceAll(address, "//{region}-", "//")
+	case "eu", "us":
+		address = strings.ReplaceAll(address, "//{region}-aiplatform.", "//aiplatform.{region}.rep.")
 	}
 	return strings.NewReplacer("{region}", region, "{project}", project).Replace(address)
 }

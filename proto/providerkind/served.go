@@ -66,6 +66,11 @@ func (s *Served) Base(given string) string {
 	}
 	if scheme, rest, ok := strings.Cut(given, "://"); ok && s.Host != "" {
 		host, path, slash := strings.Cut(rest, "/")
+		// Google's hosts of several regions are SERVICE.REGION.rep.googleapis.com.
+		if front, back, many := strings.Cut(host, ".rep."); many {
+			service, _, _ := strings.Cut(front, ".")
+			host = service + "." + back
+		}
 		if at := strings.Index(host, s.InPlaceOf); at >= 0 {
 			given = scheme + "://" + s.Host + host[at+len(s.InPlaceOf):]
 			if slash {

@@ -67,58 +67,51 @@ func renderProviders() (map[string]string, error) {
 		} else if k.BaseURL == "" {
 			address = "yours, such as `" + k.Example + "`"
 		}
-		fmt.Fprintf(&index, "| [`%s`](%s.md) | %s | %s | %s |\n", k.Name, k.Name, k.Label, dialectTexts[k.Dialect], address)
+		speaks := dialectTexts[k.Dialect]
+		if k.NoChat {
+			speaks = "[embeddings and reranks](../dialects.md#beside-chat)"
+		}
+		fmt.Fprintf(&index, "| [`%s`](%s.md) | %s | %s | %s |\n", k.Name, k.Name, k.Label, speaks, address)
 	}
+	index.WriteString(fromSecretToCall)
 	pages["README.md"] = index.String()
 	return pages, nil
 }
 
 func renderProvider(k *providerkind.Kind) (string, error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\nName in credentials: `%s`. Speaks %s.\n\n", k.Label, k.Name, dialectTexts[k.Dialect])
+	fmt.Fprintf(&b, "# %s\n\nName in credentials: `%s`. %s\n\n", k.Label, k.Name, speaksText(k))
 	b.WriteString(alsoText(k) + familiesText(k) + addressText(k) + versionText(k) + authText(k.Auth))
 	if k.Counts {
 		b.WriteString("Calls that count the tokens of a prompt are answered by the provider's own count.\n\n")
 	}
 	if k.Local {
-		b.WriteString("It runs on your own machines: the operator must allow its network with `TOLLGATE_ALLOWED_NETWORKS`, since private addresses are closed to tenants.\n\n")
+		b.WriteString("It runs on your own machines: the operator must allow its network with `TOLLGATE_ALLOWED_NETWORKS`, such as `127.0.0.0/8` for this machine, since private addresses are closed to tenants.\n\n")
 	}
 	quirks, err := quirksOf(k.Quirks)
 	if err != nil {
 		return "", err
 	}
-	if len(quirks) > 0 {
+	if len(quirks) > 0 && !k.NoChat {
 		b.WriteString("## What differs from OpenAI\n\nCalls that come in OpenAI's dialect pass unchanged. When Tollgate writes the request for a caller of another dialect:\n\n")
 		for _, q := range quirks {
 			b.WriteString("- " + q + "\n")
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "## Setting it up\n\nIn the portal: Credentials, New credential. By the API:\n\n```sh\n"+
-		"curl \"$TOLLGATE_API_URL/v1/tenants/$TOLLGATE_TENANT/credentials\" \\\n"+
-		"  -H \"Authorization: Bearer $TOLLGATE_MANAGEMENT_KEY\" -H \"Content-Type: application/json\" \\\n"+
-		"  -H \"Idempotency-Key: $(uuidgen)\" \\\n  -d '%s'\n```\n\nThen add a model of the credential and a route to it.\n", setup(k))
+	b.WriteString(setupText(k))
 	if k.Docs != "" {
 		fmt.Fprintf(&b, "\nThe provider's own documentation: <%s>\n", k.Docs)
 	}
 	return b.String(), nil
 }
 
-func setup(k *providerkind.Kind) string {
-	s := fmt.Sprintf(`{"name": "%s", "provider": "%s"`, k.Label, k.Name)
-	if k.BaseURL == "" {
-		s += fmt.Sprintf(`, "base_url": "%s"`, k.Example)
+// speaksText says in which dialect calls go to a provider, if chat does.
+func speaksText(k *providerkind.Kind) string {
+	if k.NoChat {
+		return "Serves [embeddings and reranks](../dialects.md#beside-chat) and no chat."
 	}
-	if k.Regional != "" {
-		s = fmt.Sprintf(`{"name": "%s", "provider": "%s", "region": "us-east-1"`, k.Label, k.Name)
-		if k.Auth.Google {
-			s = fmt.Sprintf(`{"name": "%s", "provider": "%s", "region": "us-central1"`, k.Label, k.Name)
-		}
-	}
-	if !k.Auth.None {
-		s += `, "secret": "…"`
-	}
-	return s + "}"
+	return "Speaks " + dialectTexts[k.Dialect] + "."
 }
 
 func alsoText(k *providerkind.Kind) string {
