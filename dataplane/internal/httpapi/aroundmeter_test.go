@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/testconfig"
+	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
 
@@ -91,5 +92,32 @@ func TestModelOfTheProxyIsNoHeader(t *testing.T) {
 	a := g.do("POST", "/proxy/openai/chat/completions", key, `{"model":"m\r\nX-Evil: 1"}`, "Content-Type", "application/json")
 	if ev := g.ledger.wait(t, 0); a.StatusCode != 200 || a.Header.Get("X-Evil") != "" || a.Header.Get("X-Tollgate-Model") != "" || ev.ProviderModel != "" {
 		t.Errorf("%d %v, event %v", a.StatusCode, a.Header, ev)
+	}
+}
+
+// What is heard is not free for who asks for plain text.
+func TestPlainTranscriptionsAreEstimated(t *testing.T) {
+	minute := int64(6_000_000)
+	for _, c := range []struct {
+		price *int64
+		ms    int64
+		audio int64
+	}{{&minute, 20_000, 0}, {nil, 0, 200}} {
+		g, key := carrier(t, func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "text/plain")
+			io.WriteString(w, "Hello")
+		}, func(_ *configv1.Credential, m *configv1.Model) {
+			if c.price != nil {
+				m.CostPrices[0].PerAudioMinute = *c.price
+			}
+		})
+		kind, form := aForm("ear", make([]byte, 320_000))
+		g.do("POST", "/v1/audio/transcriptions", key, form, "Content-Type", kind)
+		ev := g.ledger.wait(t, 0)
+		near := func(got, want int64) bool { return got >= want && got <= want+want/100 }
+		if !ev.Estimated || ev.CostNano == 0 || !near(ev.GetUnits().GetAudioMilliseconds(), c.ms) || !near(ev.Tokens.AudioInput, c.audio) {
+			t.Errorf("event %v", ev)
+		}
 	}
 }

@@ -117,9 +117,9 @@ func TestOtherAnswersOfTranscription(t *testing.T) {
 		tokens     *usagev1.Tokens
 		ms         int64
 	}{
-		{"text/plain; charset=utf-8", "Hello there.\n", true, &usagev1.Tokens{}, 0},
-		{"text/vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n", true, &usagev1.Tokens{}, 0},
-		{"application/json", `{"text":"x","usage":{"prompt_tokens":5}}`, true, &usagev1.Tokens{}, 0},
+		{"text/plain; charset=utf-8", "Hello there.\n", true, &usagev1.Tokens{Output: 4}, 0},
+		{"text/vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n", true, &usagev1.Tokens{Output: 10}, 0},
+		{"application/json", `{"text":"x","usage":{"prompt_tokens":5}}`, true, &usagev1.Tokens{Output: 10}, 0},
 		{"application/json", `{"task":"transcribe","duration":8.47,"text":"x","segments":[{"duration":1}]}`, false, &usagev1.Tokens{}, 8470},
 		{"application/json", `{"text":"x","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"text_tokens":4,"audio_tokens":10},"output_tokens":45,"total_tokens":59}}`,
 			false, &usagev1.Tokens{Input: 4, AudioInput: 10, Output: 45}, 0},

@@ -178,11 +178,11 @@ func (x *exchange) readyRouted() error {
 	} else {
 		c.form.Write(x.target.ProviderModel)
 	}
-	c.call.Source, c.call.Length = c.form, c.form.Length(c.length)
+	c.call.Source, c.call.Length = &listener{c.form, x}, c.form.Length(c.length)
 	return nil
 }
 
-// listener looks for the model in a body that passes.
+// listener counts a body that passes, and looks for the model in it.
 type listener struct {
 	provider.Source
 	x *exchange
@@ -195,10 +195,11 @@ func (l *listener) Next() ([]byte, error) {
 }
 
 func (x *exchange) ask(p []byte) {
-	if c := x.carried; x.req.Operation == Proxy {
+	c := x.carried
+	c.sent += int64(len(p))
+	if x.req.Operation == Proxy {
 		c.asked.Asked = true
 		c.asked.Feed(p)
-		c.sent += int64(len(p))
 	}
 }
 

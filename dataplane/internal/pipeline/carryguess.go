@@ -68,12 +68,11 @@ func (x *exchange) guessProxy(begun bool) {
 		return
 	}
 	if !begun {
-		x.tokens.Input = (c.sent + 3) / 4
+		x.tokens.Input = (c.sent + letters - 1) / letters
 		if len(c.body) == 1 {
 			x.tokens.Input = x.askedTokens(c.body[0])
 		}
 	}
-	const letters = 4 // of a token
 	switch {
 	case end == "/embeddings":
 	case c.tally.Events && end[0] == '/':
@@ -84,12 +83,33 @@ func (x *exchange) guessProxy(begun bool) {
 	}
 }
 
+// letters is how many letters a token has, about.
+const letters = 4
+
+// guessHeard estimates what was heard from the size of the upload: text and
+// subtitles tell nothing of it, and are for every caller to ask for.
+func (x *exchange) guessHeard() {
+	if !x.answered {
+		return
+	}
+	// Of sound as it is recorded and as it is packed, about the middle; a token
+	// is a tenth of a second.
+	const bytesInMillisecond, millisecondsInToken = 16, 100
+	c := x.carried
+	heard := c.sent / bytesInMillisecond
+	if x.costPrice.GetPerAudioMinute() > 0 || x.sellPrice.GetPerAudioMinute() > 0 {
+		c.units.AudioMilliseconds = heard
+		return
+	}
+	x.tokens.AudioInput, x.tokens.Output = heard/millisecondsInToken, (c.seen+letters-1)/letters
+}
+
 // askedTokens counts what a body of any dialect asks.
 func (x *exchange) askedTokens(body []byte) (n int64) {
 	var s jsonscan.Scanner
 	s.Reset(body)
 	if s.Peek() != '{' {
-		return int64(len(body)+3) / 4
+		return int64(len(body)+letters-1) / letters
 	}
 	s.Object(func(key []byte) bool {
 		var raw []byte

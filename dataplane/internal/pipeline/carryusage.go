@@ -24,7 +24,11 @@ func (x *exchange) countCarry() (estimated bool) {
 	case Speech:
 		return x.countSpeech()
 	case Transcription, Translation:
-		return !x.countHeard()
+		if x.countHeard() {
+			return false
+		}
+		x.guessHeard()
+		return true
 	case Images, ImageEdit, ImageVariation:
 		return !x.countImages()
 	case Batches:
