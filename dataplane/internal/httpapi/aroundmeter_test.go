@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/testconfig"
+	"github.com/tollgate/tollgate/proto/fault"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
 )
@@ -50,17 +51,26 @@ func TestProxyIsNoWayAroundTheMeter(t *testing.T) {
 	}
 }
 
-// A header cannot make another method of a call than the one that is metered.
+// A header cannot make another method or path of a call than those that are seen,
+// nor can a path that is unescaped twice.
 func TestProxyKeepsTheMethod(t *testing.T) {
 	g, key := carrier(t, func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+		for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url"} {
 			if v := r.Header.Get(name); v != "" {
 				t.Errorf("the provider has %s: %s", name, v)
 			}
 		}
 	}, nil)
-	if a := g.do("PUT", "/proxy/openai/models/m:generateContent", key, `{}`, "X-HTTP-Method-Override", "POST", "X-HTTP-Method", "POST", "X-Method-Override", "POST"); a.StatusCode != 200 {
+	if a := g.do("PUT", "/proxy/openai/models/m:generateContent", key, `{}`, "X-HTTP-Method-Override", "POST", "X-HTTP-Method", "POST", "X-Method-Override", "POST", "X-Original-URL", "/admin", "X-Rewrite-URL", "/admin"); a.StatusCode != 200 {
 		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	for _, path := range []string{"%252e%252e/admin", "a/..%252f..%252fadmin", "%25252e%25252e/x", "%252e%252e%253b/x"} {
+		g.wantFault(g.do("GET", "/proxy/openai/"+path, key, ""), fault.UnknownPath, "")
+	}
+	for _, path := range []string{"a%252Fb", "m%253A0", "..a", "100%25"} {
+		if a := g.do("GET", "/proxy/openai/"+path, key, ""); a.StatusCode != 200 {
+			t.Errorf("%s: %d %s", path, a.StatusCode, a.body)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ func (x *exchange) owner() error {
 	switch {
 	case x.req.Pass.Upgrade:
 		return noUpgrade()
+	case climbsLater(x.req.Pass.Path):
+		return fault.New(fault.UnknownPath, "", nil)
 	case len(x.key.AllowedRoutes) > 0:
 		return fault.New(fault.ModelNotAllowed, "This key is for some routes alone, so it may not reach a provider itself: no files, no batches, no proxy.", nil).
 			WithFix("Use a key that may call all routes.")
@@ -139,14 +142,33 @@ func (x *exchange) carryHeaders() string {
 	return b.String()
 }
 
-// overrides says whether a header makes another method of a call: by the one
-// that is seen here it is metered.
+// overrides says whether a header makes another method or path of a call: by
+// those that are seen here it is allowed and metered.
 func overrides(name string) bool {
 	switch strings.ToLower(name) {
-	case "x-http-method-override", "x-http-method", "x-method-override":
+	case "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-original-uri", "x-rewrite-url":
 		return true
 	}
 	return false
+}
+
+// climbsLater says whether a path could leave the base URL at a provider behind
+// servers that unescape it more than once.
+func climbsLater(path string) bool {
+	const most = 4
+	for range most {
+		plain, err := url.PathUnescape(path)
+		if err != nil || plain == path {
+			return false
+		}
+		path = plain
+		for part := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+			if strings.Trim(part, ".") == "" || strings.HasPrefix(part, "..;") {
+				return true
+			}
+		}
+	}
+	return true
 }
 
 // contentType is what the provider is told of the body. One that was read as
