@@ -44,6 +44,15 @@ func (p *Pool) Put(b *Buffer) {
 	p.classes[b.class].Put(b)
 }
 
+// Append appends p to b. Room doubles up to most and is exact beyond, so that a
+// buffer whose contents are bounded takes no more memory than its bound.
+func Append(b, p []byte, most int) []byte {
+	if need := len(b) + len(p); need > cap(b) {
+		b = append(make([]byte, 0, max(need, min(2*cap(b), most))), b...)
+	}
+	return append(b, p...)
+}
+
 // Grow makes room for n more bytes in b, moving to a larger buffer when it
 // must; it returns the buffer to go on with.
 func (p *Pool) Grow(b *Buffer, n int) *Buffer {

@@ -8,10 +8,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 )
 
-// MaxMessage bounds one message, in bytes, as others bound an event.
-const MaxMessage = 1 << 20
+// MaxMessage bounds what is held of one message, in bytes, as others bound an
+// event.
+const MaxMessage = 512 << 10
+
+// maxFrame bounds messages that pass without being held; AWS sends none that
+// are larger.
+const maxFrame = 16 << 20
 
 const (
 	preludeSize = 12 // length, length of headers, checksum of both
@@ -20,7 +27,7 @@ const (
 )
 
 // ErrTooLarge is returned for a message larger than MaxMessage.
-var ErrTooLarge = errors.New("a message of the event stream is larger than 1 MiB")
+var ErrTooLarge = errors.New("a message of the event stream is larger than 512 KiB")
 
 // Errors of frames that are not what they must be. What follows such a frame
 // cannot be found, so that they end a stream.
@@ -54,40 +61,78 @@ type Message struct {
 // Splitter cuts a stream into frames. It copies only frames that are torn over
 // two reads.
 type Splitter struct {
+	// Large, if it is set, gets a frame larger than MaxMessage in pieces as they
+	// arrive, unchecked but for its lengths; last says that it ends with this
+	// one. Without it such frames are an error.
+	Large func(p []byte, last bool) error
+
 	pending []byte
+	// left is what is still to come of a large frame.
+	left int
 }
+
+// keep is the room that stays between frames.
+const keep = 16 << 10
 
 // Feed takes what arrived and calls frame for each frame that is complete. The
 // lengths are checked before anything is kept for them.
 func (s *Splitter) Feed(p []byte, frame func([]byte) error) error {
 	data := p
 	if len(s.pending) > 0 {
-		s.pending = append(s.pending, p...)
+		s.pending = buffer.Append(s.pending, p, MaxMessage)
 		data = s.pending
 	}
 	start := 0
-	for {
-		size, err := frameSize(data[start:])
+	for start < len(data) {
+		size, err := s.next(data[start:], frame)
 		if err != nil {
 			return err
 		}
-		if size == 0 || start+size > len(data) {
+		if size == 0 {
 			break
-		}
-		if err := frame(data[start : start+size]); err != nil {
-			return err
 		}
 		start += size
 	}
-	s.pending = append(s.pending[:0], data[start:]...)
+	rest := data[start:]
+	if cap(s.pending) > keep && len(rest) < cap(s.pending)/4 {
+		s.pending = nil
+	}
+	s.pending = append(s.pending[:0], rest...)
 	return nil
+}
+
+// next gives out the frame that starts here, or what is there of a large one,
+// and says how much that was; 0 when more must come.
+func (s *Splitter) next(data []byte, frame func([]byte) error) (int, error) {
+	if s.left == 0 {
+		size, err := frameSize(data)
+		switch {
+		case err == ErrTooLarge && s.Large != nil && size <= maxFrame:
+			s.left = size
+		case err != nil:
+			return 0, err
+		case size == 0 || size > len(data):
+			return 0, nil
+		default:
+			return size, frame(data[:size])
+		}
+	}
+	n := min(s.left, len(data))
+	s.left -= n
+	return n, s.Large(data[:n], s.left == 0)
 }
 
 // Rest is what came after the last complete frame.
 func (s *Splitter) Rest() []byte { return s.pending }
 
+// Open says that a large frame has not ended.
+func (s *Splitter) Open() bool { return s.left > 0 }
+
+// Held is how much memory the splitter takes.
+func (s *Splitter) Held() int { return cap(s.pending) }
+
 // frameSize reads the length of the frame that starts here; 0 when its prelude
-// is not complete.
+// is not complete. Of one that is too large it gives the length, too.
 func frameSize(b []byte) (int, error) {
 	if len(b) < preludeSize {
 		return 0, nil
@@ -96,10 +141,10 @@ func frameSize(b []byte) (int, error) {
 	switch {
 	case crc32.ChecksumIEEE(b[:8]) != binary.BigEndian.Uint32(b[8:]):
 		return 0, ErrChecksum
-	case total > MaxMessage:
-		return 0, ErrTooLarge
 	case total < least || headers > total-least:
 		return 0, ErrLength
+	case total > MaxMessage:
+		return int(total), ErrTooLarge
 	}
 	return int(total), nil
 }

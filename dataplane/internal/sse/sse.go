@@ -7,36 +7,58 @@ package sse
 import (
 	"bytes"
 	"errors"
+
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 )
 
-// MaxEvent bounds one event, in bytes.
-const MaxEvent = 1 << 20
+// MaxEvent bounds what is held of one event, in bytes: half of what the answer
+// of one stream may make the data plane hold.
+const MaxEvent = 512 << 10
 
 // ErrTooLarge is returned for an event larger than MaxEvent.
-var ErrTooLarge = errors.New("an event of the stream is larger than 1 MiB")
+var ErrTooLarge = errors.New("an event of the stream is larger than 512 KiB")
 
 // Splitter cuts a stream into events. It copies only events that are torn
 // over two reads.
 type Splitter struct {
+	// Most bounds an event; 0 stands for MaxEvent.
+	Most int
+	// Large, if it is set, gets an event that is larger in pieces as they
+	// arrive; last says that the event ends with this one. Without it such
+	// events are an error.
+	Large func(p []byte, last bool) error
+
 	pending []byte
+	large   bool
 }
+
+// keep is the room that stays between events.
+const keep = 16 << 10
+
+// Seam is how many bytes of what was looked through must be looked at again
+// with what follows, to find the end of an event.
+const Seam = 3
 
 // Reset readies the splitter for another stream, keeping its memory if that is
 // small.
 func (s *Splitter) Reset() {
-	s.pending = s.pending[:0]
-	if cap(s.pending) > 16<<10 {
+	s.pending, s.large = s.pending[:0], false
+	if cap(s.pending) > keep {
 		s.pending = nil
 	}
 }
 
 // Feed takes what arrived and calls event for each event that is complete.
 func (s *Splitter) Feed(p []byte, event func([]byte) error) error {
+	most := s.Most
+	if most == 0 {
+		most = MaxEvent
+	}
 	data, from := p, 0
 	if len(s.pending) > 0 {
 		// The end of an event may lie on the seam.
-		from = max(0, len(s.pending)-3)
-		s.pending = append(s.pending, p...)
+		from = max(0, len(s.pending)-Seam)
+		s.pending = buffer.Append(s.pending, p, most)
 		data = s.pending
 	}
 	start := 0
@@ -45,20 +67,42 @@ func (s *Splitter) Feed(p []byte, event func([]byte) error) error {
 		if end < 0 {
 			break
 		}
-		if err := event(data[start:end]); err != nil {
+		if err := s.give(data[start:end], event); err != nil {
 			return err
 		}
 		start, from = end, end
 	}
-	s.pending = append(s.pending[:0], data[start:]...)
-	if len(s.pending) > MaxEvent {
+	rest := data[start:]
+	if len(rest) > most && s.Large == nil {
 		return ErrTooLarge
 	}
+	if s.large = s.large || len(rest) > most; s.large && len(rest) > Seam {
+		n := len(rest) - Seam
+		if err := s.Large(rest[:n], false); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	if cap(s.pending) > keep && len(rest) < cap(s.pending)/4 {
+		s.pending = nil
+	}
+	s.pending = append(s.pending[:0], rest...)
 	return nil
 }
 
-// Rest is what came after the last complete event.
+func (s *Splitter) give(ev []byte, event func([]byte) error) error {
+	if s.large {
+		s.large = false
+		return s.Large(ev, true)
+	}
+	return event(ev)
+}
+
+// Rest is what came after the last complete event, or the end of it.
 func (s *Splitter) Rest() []byte { return s.pending }
+
+// Held is how much memory the splitter takes.
+func (s *Splitter) Held() int { return cap(s.pending) }
 
 // EventEnd finds where the event ends that is open at from: after an empty
 // line; -1 when it is not all there.
