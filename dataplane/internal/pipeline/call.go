@@ -247,7 +247,7 @@ func (x *exchange) relay() error {
 		if err != nil {
 			return err
 		}
-		err = feed(p, x.out)
+		err = feed(p)
 		if err == nil && !network {
 			err = x.flush()
 		}

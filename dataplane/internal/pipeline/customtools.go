@@ -1,10 +1,8 @@
 package pipeline
 
 import (
-	"errors"
-
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
-	"github.com/tollgate/tollgate/proto/fault"
 )
 
 // functionsOnly says that the provider has no tools that take free text.
@@ -31,7 +29,15 @@ type customCall struct {
 }
 
 // maxCustomText bounds what is held of a call.
-const maxCustomText = 1 << 20
+const maxCustomText = 512 << 10
+
+// held is how much is held.
+func (c *customCalls) held() (n int) {
+	for i := range c.open {
+		n += cap(c.open[i].args)
+	}
+	return n
+}
 
 // turn changes an event, and says whether it is to be passed on. Before the end
 // of a call comes what was held of it.
@@ -45,9 +51,9 @@ func (c *customCalls) turn(ev *canon.Event, emit func(*canon.Event) error) (pass
 	case ev.Kind == canon.DeltaEvent:
 		o := &c.open[at]
 		if len(o.args)+len(ev.Text) > maxCustomText {
-			return false, fault.New(fault.UpstreamTooLarge, "", errors.New("the text for a tool is too large"))
+			return false, tooLarge("the text for a tool is too large")
 		}
-		o.args = append(o.args, ev.Text.String()...)
+		o.args = buffer.Append(o.args, []byte(ev.Text.String()), maxCustomText)
 		return false, nil
 	case ev.Kind == canon.EndEvent:
 		delta := canon.Event{Kind: canon.DeltaEvent, Choice: ev.Choice, Index: ev.Index, Text: canon.FreeText(c.open[at].args)}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/bedrock"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/digest"
 	"github.com/tollgate/tollgate/dataplane/internal/eventstream"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -24,8 +26,11 @@ type follower struct {
 	naming naming
 	// hide keeps events from the caller that tell of usage alone, which was
 	// asked for our sake; kinds are those that the event on the wire held.
-	hide  bool
-	kinds uint16
+	hide bool
+	// deltas says that the dialect repeats its texts, which are new only in
+	// members of that name.
+	deltas bool
+	kinds  uint16
 
 	usage canon.Usage
 	// tier is the service tier that was named last, in our words.
@@ -37,26 +42,46 @@ type follower struct {
 	// held is the end of the stream.
 	held []byte
 	out  []byte
+	// sink takes what the caller may have; failed is why it no longer does.
+	sink   func([]byte) error
+	failed error
+	// open are the parts that a writer may hold something of.
+	open  openParts
+	parts int
+	// digest is of the event that is too large to be held; unread says that
+	// nothing is known of such an event, torn that the caller has the beginning
+	// of one.
+	digest       *digest.Event
+	unread, torn bool
 
 	// begun and finished are the choices that were seen, a bit each.
 	begun, finished uint64
-	scratch         []byte
 	seen            canon.Emit
+	// large is passLarge as a function value.
+	large func([]byte, bool) error
 }
-
-// Bounds of a follower's memory: of the text that is kept for counting, and of
-// the end that is held back.
-const (
-	maxFollowedText = 256 << 10
-	maxHeld         = 2 << 20
-)
 
 // start readies the follower for a stream. It may have followed others before,
 // whose memory it uses again.
-func (f *follower) start(r canon.Reader, w canon.Writer, text *[]byte) {
-	f.reader, f.writer, f.text = r, w, text
+func (f *follower) start(r canon.Reader, w canon.Writer, text *[]byte, sink func([]byte) error) {
+	f.reader, f.writer, f.text, f.sink = r, w, text, sink
 	if f.seen == nil {
-		f.seen = f.see
+		f.seen, f.large = f.see, f.passLarge
+	}
+	f.split.Large = f.large
+	if watcher, ok := r.(canon.Watcher); ok && w == nil {
+		watcher.Watch()
+	}
+	if emptier, ok := w.(canon.Emptier); ok {
+		emptier.Empty(f.emptied)
+	}
+}
+
+// framed says that the stream has AWS's framing.
+func (f *follower) framed() {
+	f.frames = new(eventstream.Splitter)
+	if f.writer == nil {
+		f.frames.Large = f.large
 	}
 }
 
@@ -64,21 +89,18 @@ func (f *follower) start(r canon.Reader, w canon.Writer, text *[]byte) {
 func (f *follower) reset() {
 	f.split.Reset()
 	*f = follower{
-		split: f.split, seen: f.seen,
-		held: small(f.held, keepText), out: small(f.out, keepText), scratch: small(f.scratch, keepText),
+		split: f.split, seen: f.seen, large: f.large,
+		held: small(f.held, keepText), out: small(f.out, keepText),
 	}
 }
 
-// feed takes what arrived and calls out with what the caller may have.
-func (f *follower) feed(p []byte, out func([]byte) error) error {
+// feed takes what arrived, and passes on what the caller may have.
+func (f *follower) feed(p []byte) error {
 	if f.frames != nil {
-		return errors.Join(f.unframe(p), f.pass(out))
+		return errors.Join(f.unframe(p), f.pass())
 	}
 	err := f.split.Feed(p, f.event)
-	if errors.Is(err, sse.ErrTooLarge) {
-		err = fault.New(fault.UpstreamTooLarge, "", err)
-	}
-	return errors.Join(f.pass(out), err)
+	return errors.Join(f.pass(), err)
 }
 
 // unframe takes what arrived of AWS's framing.
@@ -127,15 +149,6 @@ func (f *follower) rest() []byte {
 	return bytes.TrimSpace(f.split.Rest())
 }
 
-func (f *follower) pass(out func([]byte) error) error {
-	if len(f.out) == 0 {
-		return nil
-	}
-	err := out(f.out)
-	f.out = f.out[:0]
-	return err
-}
-
 // event takes one event of the wire.
 func (f *follower) event(ev []byte) error {
 	if f.done {
@@ -148,6 +161,7 @@ func (f *follower) event(ev []byte) error {
 			return err
 		}
 	}
+	f.torn = false
 	if f.writer == nil && !(f.hide && f.kinds == 1<<canon.UsageEvent) {
 		return f.put(ev)
 	}
@@ -183,6 +197,9 @@ func (f *follower) see(ev *canon.Event) error {
 	if f.writer == nil {
 		return nil
 	}
+	if err := f.bound(ev); err != nil {
+		return err
+	}
 	if ev.Kind == canon.HeadEvent {
 		f.naming.name(&ev.ID, &ev.Model, &ev.Created)
 	}
@@ -199,8 +216,13 @@ func (f *follower) see(ev *canon.Event) error {
 
 // write gives an event to the caller, in the caller's dialect.
 func (f *follower) write(ev *canon.Event) error {
-	f.scratch = f.writer.Append(f.scratch[:0], ev)
-	return f.put(f.scratch)
+	if f.ending() {
+		f.held = f.emptied(f.writer.Append(f.held, ev))
+	} else {
+		f.unhold()
+		f.out = f.emptied(f.writer.Append(f.out, ev))
+	}
+	return f.failed
 }
 
 func (f *follower) keep(t canon.Text) {
@@ -208,37 +230,42 @@ func (f *follower) keep(t canon.Text) {
 		return
 	}
 	f.textBytes += len(t) - 2
-	if len(*f.text) < maxFollowedText {
-		*f.text = t.Append(*f.text)
-	}
+	*f.text = openai.Keep(*f.text, t[1:len(t)-1])
 }
 
-// put passes bytes on, or holds them when they may be the end: from when all
-// choices are finished until something else comes.
+// put passes bytes of the provider on, or holds them when they may be the end.
 func (f *follower) put(b []byte) error {
-	if f.done || f.begun != 0 && f.begun == f.finished {
-		if len(f.held)+len(b) > maxHeld {
-			return fault.New(fault.UpstreamTooLarge, "", errors.New("the end of the stream is too large"))
-		}
+	ending := f.ending()
+	if !ending || len(f.held)+len(b) > maxHeld {
+		f.unhold()
+	}
+	switch {
+	case ending && len(b) <= maxHeld:
 		f.held = append(f.held, b...)
-		return nil
+	case ending:
+		n := len(b) - leastHeld
+		f.send(b[:n])
+		f.held, f.torn = append(f.held, b[n:]...), true
+	case len(b) > maxHeld:
+		f.send(b)
+	default:
+		f.out = append(f.out, b...)
 	}
-	if len(f.held) > 0 {
-		f.out = append(f.out, f.held...)
-		f.held = f.held[:0]
-	}
-	f.out = append(f.out, b...)
-	return nil
+	return f.failed
 }
 
 // end says what a stream means whose connection ended.
-func (f *follower) end(out func([]byte) error) error {
+func (f *follower) end() error {
 	if f.done {
 		return nil
 	}
-	if len(f.rest()) > 0 {
+	if len(f.rest()) > 0 || f.digest != nil || f.frames != nil && f.frames.Open() {
 		return fault.New(fault.UpstreamReset, "", errors.New("the stream ended within an event"))
 	}
 	err := f.reader.End(f.seen)
-	return errors.Join(f.pass(out), err)
+	if err != nil && f.unread && f.writer == nil && !f.torn {
+		// Its end was within what nobody could read.
+		f.done, err = true, nil
+	}
+	return errors.Join(f.pass(), err)
 }

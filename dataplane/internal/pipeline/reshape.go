@@ -28,9 +28,9 @@ func (x *exchange) asStream() error {
 	}
 	t.answer.NameCalls(newCallID)
 	x.follow = &t.follower
-	x.follow.start(nil, x.callerFormat().NewWriter(x.asked()), &x.text)
+	x.follow.start(nil, x.callerFormat().NewWriter(x.asked()), &x.text, x.out)
 	x.follow.custom.names, x.follow.naming = t.custom, x.naming()
-	return errors.Join(canon.Replay(&t.answer, x.follow.seen), x.follow.pass(x.out))
+	return errors.Join(canon.Replay(&t.answer, x.follow.seen), x.follow.pass())
 }
 
 // asked is what a writer of streams must know of the request. One that passed
@@ -60,7 +60,8 @@ func (x *exchange) asWhole() error {
 }
 
 func (x *exchange) foldInto(whole *canon.Fold) error {
-	var split sse.Splitter
+	// The answer is held whole: an event may be as large.
+	split := sse.Splitter{Most: maxAnswer}
 	r := x.to.format.NewReader()
 	event := func(ev []byte) error {
 		name, data, ok := sse.Parse(ev)

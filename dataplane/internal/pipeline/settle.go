@@ -188,8 +188,17 @@ func (x *exchange) reply() error {
 		return nil
 	case x.carried != nil:
 		return x.replyCarry()
+	case x.fault != nil && x.torn() && x.to.framed && !x.translates():
+		// No message can follow half of one.
+		x.caller.Break()
+		return nil
 	case x.fault != nil:
-		x.scratch = x.callerFormat().AppendFaultEvent(x.scratch[:0], x.fault, x.req.ID)
+		x.scratch = x.scratch[:0]
+		if x.torn() {
+			// An event within another would be lost with it.
+			x.scratch = append(x.scratch, "\n\n"...)
+		}
+		x.scratch = x.callerFormat().AppendFaultEvent(x.scratch, x.fault, x.req.ID)
 		if x.caller.Write(x.scratch) != nil {
 			x.gone = true
 		}

@@ -5,7 +5,6 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
-	"github.com/tollgate/tollgate/dataplane/internal/eventstream"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/id"
 )
@@ -29,11 +28,20 @@ type translation struct {
 // tens of KB costs more than the translation itself.
 const keepBody = 64 << 10
 
+// keepMessages bounds how many messages it has room for.
+const keepMessages = 128
+
 func (t *translation) reset() {
 	if t.follower.text != nil {
 		t.follower.reset()
 	}
+	messages := t.request.Messages
+	clear(messages[:cap(messages)])
+	if cap(messages) > keepMessages {
+		messages = nil
+	}
 	*t = translation{body: small(t.body, keepBody), written: small(t.written, keepBody), follower: t.follower}
+	t.request.Messages = messages[:0]
 }
 
 // small is room that is kept, if it is not too large.
@@ -124,25 +132,28 @@ func newCallID() canon.Text { return canon.Quote(id.New("call")) }
 
 // watch readies what follows a stream: feed takes what arrives, end is called
 // at its end.
-func (x *exchange) watch() (feed func([]byte, func([]byte) error) error, end func() error) {
+func (x *exchange) watch() (feed func([]byte) error, end func() error) {
 	if x.to.name == canon.OpenAIChat && !x.translates() {
 		x.stream.Reset(x.peek.HideUsage(), &x.text)
-		return x.stream.Feed, x.stream.End
+		return x.feedStream, x.stream.End
 	}
 	var w canon.Writer
 	if x.translates() {
 		w = x.callerFormat().NewWriter(&x.translation.request)
 	}
 	x.follow = &x.translation.follower
-	x.follow.start(x.to.format.NewReader(), w, &x.text)
+	x.follow.start(x.to.format.NewReader(), w, &x.text, x.out)
 	x.follow.custom.names = x.translation.custom
 	x.follow.naming = x.naming()
+	x.follow.deltas = x.to.name == canon.Responses
 	x.follow.hide = x.peek.HideUsage() && w == nil
 	if x.to.framed {
-		x.follow.frames = new(eventstream.Splitter)
+		x.follow.framed()
 	}
-	return x.follow.feed, func() error { return x.follow.end(x.out) }
+	return x.follow.feed, x.follow.end
 }
+
+func (x *exchange) feedStream(p []byte) error { return x.stream.Feed(p, x.out) }
 
 // callerFormat is the caller's dialect, in the form the caller asked for.
 func (x *exchange) callerFormat() dialect.Format {
@@ -166,6 +177,15 @@ func (x *exchange) done() bool {
 		return x.follow.done
 	}
 	return x.stream.Done
+}
+
+// torn says that the caller has the beginning of an event whose end it will
+// not get.
+func (x *exchange) torn() bool {
+	if x.follow != nil {
+		return x.follow.torn
+	}
+	return x.stream.Torn()
 }
 
 // tail is the end of a stream that was held back.

@@ -92,7 +92,9 @@ func (r *Response) fill() error {
 		r.w = copy(r.buf.B, r.buf.B[r.r:r.w])
 		r.r = 0
 	}
-	if r.busy && r.w == 0 && len(r.buf.B) < plainBuffer {
+	// A busy stream gets larger reads, and one with a large head does not keep
+	// the room for it.
+	if n := len(r.buf.B); r.w == 0 && (r.busy && n < plainBuffer || n > plainBuffer) {
 		r.buf.B = r.buf.B[:0]
 		r.client.cfg.Buffers.Put(r.buf)
 		r.buf = r.client.cfg.Buffers.Get(plainBuffer)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -12,14 +13,14 @@ import (
 // held of a block that can only be told whole.
 const (
 	maxOpen = 64
-	maxHeld = 512 << 10
+	maxHeld = 384 << 10
 )
 
 var (
 	errNoEvent    = errors.New("an event of the stream is not a JSON object")
 	errOrder      = errors.New("an event of the stream stands where it may not")
 	errTooOpen    = errors.New("too many blocks of the stream are open at once")
-	errTooLarge   = errors.New("a block of the stream is larger than 1 MiB")
+	errTooLarge   = errors.New("a block of the stream is larger than 384 KiB")
 	errUnfinished = errors.New("the stream ended without its last event")
 )
 
@@ -43,6 +44,8 @@ type reader struct {
 	next int
 	ev   canon.Event
 	wire wireEvent
+	// watched says that nobody wants what can only be told whole.
+	watched bool
 }
 
 // openBlock is a block that has begun.
@@ -248,7 +251,8 @@ func (r *reader) blockStart(emit canon.Emit) error {
 	b := &r.wire.block
 	// Of a server's tool the input is still to come, of a summary its content.
 	o.whole = p.Custom || p.Kind == canon.OpaquePart && (b.seen&fieldInput != 0 || string(b.content) == "null")
-	if o.whole || p.Kind == canon.ToolCallPart && !noArgs(p.Args) {
+	o.whole = o.whole && !r.watched
+	if o.whole || !r.watched && p.Kind == canon.ToolCallPart && !noArgs(p.Args) {
 		if r.held()+len(b.raw) > maxHeld {
 			return fault.New(fault.UpstreamTooLarge, "", errTooLarge)
 		}
@@ -298,6 +302,17 @@ func (r *reader) held() (n int) {
 	return n
 }
 
+// Held is how much memory that takes.
+func (r *reader) Held() (n int) {
+	for i := range r.open {
+		n += cap(r.open[i].raw) + cap(r.open[i].held)
+	}
+	return n
+}
+
+// Watch makes the reader hold nothing.
+func (r *reader) Watch() { r.watched = true }
+
 func (r *reader) blockDelta(emit canon.Emit) error {
 	at := r.find(int(r.wire.index))
 	if at < 0 || !r.wire.hasDelta {
@@ -312,7 +327,9 @@ func (r *reader) blockDelta(emit canon.Emit) error {
 		if r.held()+len(more) > maxHeld {
 			return fault.New(fault.UpstreamTooLarge, "", errTooLarge)
 		}
-		o.held = more.Append(o.held)
+		if len(more) > 2 {
+			o.held = buffer.Append(o.held, more[1:len(more)-1], maxHeld)
+		}
 		return nil
 	}
 	for _, t := range [...]canon.Text{d.text, d.thinking, d.partialJSON} {

@@ -72,6 +72,10 @@ func (w *streamWriter) Append(b []byte, ev *canon.Event) []byte {
 	return b
 }
 
+// Held is how much memory the parts take that wait: texts that are joined have
+// room for more.
+func (w *streamWriter) Held() int { return w.waits + w.waits/4 }
+
 // ready starts a stream whose head did not come.
 func (w *streamWriter) ready(b []byte) []byte {
 	if w.started {
@@ -131,7 +135,7 @@ func (w *streamWriter) part(b []byte, ev *canon.Event) []byte {
 		return b
 	}
 	w.wait(ev)
-	if w.waits > maxHeld {
+	if w.waits > maxWaiting {
 		return w.flood(b)
 	}
 	return b
@@ -149,9 +153,12 @@ func (w *streamWriter) find(index int) int {
 // eventSize is about what an event takes in memory beside its texts.
 const eventSize = 1 << 10
 
+// maxWaiting bounds what waits.
+const maxWaiting = 192 << 10
+
 // wait keeps an event. Deltas of a part are joined.
 func (w *streamWriter) wait(ev *canon.Event) {
-	w.waits += len(ev.Text) + len(ev.Raw) + len(ev.Part.Raw) + len(ev.Part.Text) + len(ev.Part.Args) + len(ev.Part.Media.Data)
+	w.waits += len(ev.Text) + len(ev.Raw)
 	if ev.Kind == canon.DeltaEvent {
 		for i := len(w.waiting) - 1; i >= 0; i-- {
 			last := &w.waiting[i]
@@ -165,7 +172,7 @@ func (w *streamWriter) wait(ev *canon.Event) {
 			break
 		}
 	}
-	w.waits += eventSize
+	w.waits += eventSize + ev.Part.Size()
 	kept := canon.Event{Kind: ev.Kind, Index: ev.Index, Text: slices.Clone(ev.Text), Raw: slices.Clone(ev.Raw)}
 	kept.Part = keepPart(&ev.Part)
 	if ev.Kind == canon.DeltaEvent && len(kept.Text) < 2 {

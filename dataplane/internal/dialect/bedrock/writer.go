@@ -38,8 +38,15 @@ func (f Format) AppendFaultEvent(b []byte, bad *fault.Fault, requestID string) [
 }
 
 func (w *streamWriter) send(b []byte, name string) []byte {
-	return eventstream.Append(b, &eventstream.Message{Name: []byte(name), Payload: w.payload})
+	b = eventstream.Append(b, &eventstream.Message{Name: []byte(name), Payload: w.payload})
+	if cap(w.payload) > 16<<10 {
+		w.payload = nil
+	}
+	return b
 }
+
+// Held is how much room the writer has.
+func (w *streamWriter) Held() int { return cap(w.payload) }
 
 // Append writes what the event means on the wire. Of several answers only the
 // first can be told.

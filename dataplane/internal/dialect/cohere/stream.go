@@ -24,6 +24,11 @@ type reader struct {
 	parts []openPart
 }
 
+// Held is how much memory the reader takes.
+func (r *reader) Held() int { return partSize * cap(r.parts) }
+
+const partSize = 40
+
 // kinds of parts on the wire.
 const (
 	contentWire = iota

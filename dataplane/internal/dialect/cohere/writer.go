@@ -185,7 +185,9 @@ func (w *writer) used(ev *canon.Event) {
 func (w *writer) part(b []byte, ev *canon.Event) []byte {
 	if ev.Kind == canon.BeginEvent {
 		w.kinds[ev.Index] = ev.Part.Kind
-		w.custom[ev.Index] = ev.Part.Custom
+		if ev.Part.Custom {
+			w.custom[ev.Index] = true
+		}
 	}
 	kind := w.kinds[ev.Index]
 	if kind == canon.ToolCallPart {

@@ -13,6 +13,16 @@ import (
 type tree struct {
 	root node
 	size int
+	// sum is the size of all trees of the stream.
+	sum *int
+	// watched says that nobody wants the arguments: what is too much of them is
+	// left out.
+	watched bool
+}
+
+func (t *tree) grow(n int) {
+	t.size += n
+	*t.sum += n
 }
 
 // node is a value: an object or an array with its members, or a leaf.
@@ -27,7 +37,8 @@ type node struct {
 
 // Bounds of a call's arguments.
 const (
-	maxArgs      = 512 << 10
+	maxArgs      = 384 << 10
+	maxWatched   = 64 << 10
 	nodeSize     = 128
 	maxPathDepth = 64
 )
@@ -75,6 +86,9 @@ func (t *tree) add(raw []byte) error {
 }
 
 func (t *tree) put(path, text canon.Text, leaf []byte) error {
+	if t.watched && *t.sum+len(path)+len(text)+len(leaf) > maxWatched {
+		return nil
+	}
 	n, err := t.find(path.String())
 	if err != nil {
 		return err
@@ -87,13 +101,13 @@ func (t *tree) put(path, text canon.Text, leaf []byte) error {
 			n.kind, n.text = '"', nil
 		}
 		n.text = text.Append(n.text)
-		t.size += len(text)
+		t.grow(len(text))
 	case leaf != nil:
 		n.kind, n.text = 'v', append([]byte(nil), leaf...)
-		t.size += len(leaf)
+		t.grow(len(leaf))
 	}
-	if t.size > maxArgs {
-		return fault.New(fault.UpstreamTooLarge, "", errors.New("the arguments of a call are larger than 1 MiB"))
+	if *t.sum > maxArgs {
+		return fault.New(fault.UpstreamTooLarge, "", errors.New("the arguments of calls are larger than 384 KiB"))
 	}
 	return nil
 }
@@ -106,7 +120,7 @@ func (t *tree) find(path string) (*node, error) {
 	n := &t.root
 	rest := path[1:]
 	for depth := 0; rest != ""; depth++ {
-		if depth > maxPathDepth || t.size > maxArgs {
+		if depth > maxPathDepth || *t.sum > maxArgs {
 			return nil, garbage(errPath)
 		}
 		name, index, after, ok := pathStep(rest)
@@ -193,7 +207,7 @@ func (t *tree) step(n *node, name string, index int) *node {
 	}
 	kid := &node{name: name}
 	n.kids = append(n.kids, kid)
-	t.size += nodeSize + len(name)
+	t.grow(nodeSize + len(name))
 	return kid
 }
 

@@ -25,6 +25,9 @@ type stream struct {
 	queries int64
 	blocked bool
 	done    bool
+	// args is the size of all arguments that come in pieces.
+	args    int
+	watched bool
 	// r walks over an event, first over the head of the first one.
 	r, first reader
 }
@@ -50,6 +53,13 @@ type choice struct {
 func garbage(why error) error {
 	return fault.New(fault.UpstreamGarbage, "", errors.Join(errGarbage, why))
 }
+
+// Held is about how much memory the stream takes: texts that come in pieces
+// have room for more.
+func (st *stream) Held() int { return st.args + st.args/4 + len(st.model) }
+
+// Watch makes the reader hold little.
+func (st *stream) Watch() { st.watched = true }
 
 func (st *stream) send(kind canon.EventKind, choice int) {
 	ev := &st.ev
@@ -257,6 +267,7 @@ func (st *stream) end(ch *choice) {
 		if raw := ch.args.json(); raw != nil {
 			st.delta(ch, canon.Quote(string(raw)))
 		}
+		st.args -= ch.args.size
 		ch.args = nil
 	}
 	ch.open = false
@@ -321,7 +332,7 @@ func (st *stream) call(ch *choice, p *canon.Part, x *part) {
 		st.begin(ch, canon.Part{Kind: canon.ToolCallPart, ID: p.ID, Name: p.Name, From: p.From, Extra: p.Extra})
 		ch.calls = true
 		if goesOn || x.call.partial != nil {
-			ch.args = &tree{}
+			ch.args = &tree{sum: &st.args, watched: st.watched}
 		}
 	}
 	st.sign(ch, p.Signature)

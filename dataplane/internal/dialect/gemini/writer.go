@@ -52,6 +52,9 @@ type held struct {
 // heldSize is what an open part costs besides its text.
 const heldSize = 512
 
+// Held is about how much memory the writer takes: arguments have room for more.
+func (w *writer) Held() int { return w.size + w.size/4 }
+
 // Append writes what an event means.
 func (w *writer) Append(b []byte, ev *canon.Event) []byte {
 	if w.dead {
@@ -66,6 +69,7 @@ func (w *writer) Append(b []byte, ev *canon.Event) []byte {
 		return w.delta(b, ev)
 	case canon.SignatureEvent:
 		if h := w.find(ev); h != nil {
+			w.size += len(ev.Text)
 			h.part.Signature = bytes.Clone(ev.Text)
 		}
 	case canon.CitationEvent:
@@ -244,7 +248,7 @@ func (w *writer) delta(b []byte, ev *canon.Event) []byte {
 			return w.fail(b, fault.New(fault.UpstreamTooLarge, "", errors.New("the arguments of a call are larger than 384 KiB")))
 		}
 		if h.args == nil {
-			h.args = append(make(canon.Text, 0, 2*len(ev.Text)+64), '"')
+			h.args = append(make(canon.Text, 0, len(ev.Text)+64), '"')
 		}
 		h.args = ev.Text.Append(h.args)
 		return b

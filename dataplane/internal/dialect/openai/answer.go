@@ -3,6 +3,7 @@ package openai
 import (
 	"errors"
 
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -35,7 +36,7 @@ type Answer struct {
 
 // maxText bounds what is kept of an answer's text for counting tokens; the
 // rest is counted by its length.
-const maxText = 256 << 10
+const maxText = 128 << 10
 
 var errNotJSON = errors.New("body is not a JSON object")
 
@@ -203,10 +204,19 @@ func (a *Answer) text(s *jsonscan.Scanner) bool {
 	}
 	raw := s.Text()[p.Start+1 : p.End-1]
 	a.TextBytes += len(raw)
-	if a.Text != nil && len(*a.Text) < maxText {
-		*a.Text = append(*a.Text, raw...)
+	if a.Text != nil {
+		*a.Text = Keep(*a.Text, raw)
 	}
 	return true
+}
+
+// Keep appends what there is room for of a piece of an answer's text, as it
+// stands in JSON, to what is kept for counting tokens.
+func Keep(text, raw []byte) []byte {
+	if len(text) >= maxText {
+		return text
+	}
+	return buffer.Append(text, raw[:min(len(raw), maxText-len(text))], maxText)
 }
 
 // ReadPlain reads a plain answer: it must be a JSON object with choices.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/digest"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -11,7 +13,8 @@ import (
 // Stream follows a stream of chat chunks: it passes on complete events as
 // they are, reads usage, holds back the end, and hides the usage chunk from a
 // caller who did not ask for it. Data is in the buffer of the caller's read
-// and is not copied, unless an event is torn over two reads.
+// and is not copied, unless an event is torn over two reads. An event that is
+// larger than sse.MaxEvent passes in pieces as it arrives; its digest is read.
 type Stream struct {
 	// Hide says that the usage chunk is ours alone.
 	Hide bool
@@ -22,20 +25,33 @@ type Stream struct {
 
 	pending []byte
 	tail    []byte
+	// large is the event that passes in pieces.
+	large *digest.Event
+	// unread says that nothing is known of such an event.
+	unread bool
 }
+
+// keepRoom is the room that stays between events, and between streams.
+const keepRoom = 16 << 10
 
 // Reset makes the stream ready for another one, keeping its memory if that is
 // small.
 func (st *Stream) Reset(hide bool, text *[]byte) {
-	p, t := st.pending[:0], st.tail[:0]
-	if cap(p) > 16<<10 {
-		p = nil
+	*st = Stream{Hide: hide, Answer: Answer{Text: text}, pending: little(st.pending), tail: little(st.tail)}
+}
+
+func little(b []byte) []byte {
+	if cap(b) > keepRoom {
+		return nil
 	}
-	*st = Stream{Hide: hide, Answer: Answer{Text: text}, pending: p, tail: t}
+	return b[:0]
 }
 
 // Tail is the end that was held back until the request is settled.
 func (st *Stream) Tail() []byte { return st.tail }
+
+// Torn says that what was passed on ends within an event.
+func (st *Stream) Torn() bool { return st.large != nil }
 
 // Feed takes what arrived and calls out with what the caller may have, in as
 // few pieces as can be. It costs a scan of the bytes and nothing else.
@@ -46,8 +62,8 @@ func (st *Stream) Feed(p []byte, out func([]byte) error) error {
 	data, from := p, 0
 	if len(st.pending) > 0 {
 		// The end of an event may lie on the seam.
-		from = max(0, len(st.pending)-3)
-		st.pending = append(st.pending, p...)
+		from = max(0, len(st.pending)-sse.Seam)
+		st.pending = buffer.Append(st.pending, p, sse.MaxEvent)
 		data = st.pending
 	}
 	start, pass := 0, 0
@@ -56,7 +72,7 @@ func (st *Stream) Feed(p []byte, out func([]byte) error) error {
 		if end < 0 {
 			break
 		}
-		keep, err := st.event(data[start:end])
+		keep, err := st.complete(data[start:end])
 		if err != nil || !keep {
 			if start > pass {
 				if err := out(data[pass:start]); err != nil {
@@ -73,16 +89,51 @@ func (st *Stream) Feed(p []byte, out func([]byte) error) error {
 			return nil
 		}
 	}
+	start += st.open(data[start:])
 	if start > pass {
 		if err := out(data[pass:start]); err != nil {
 			return err
 		}
 	}
-	st.pending = append(st.pending[:0], data[start:]...)
-	if len(st.pending) > sse.MaxEvent {
-		return fault.New(fault.UpstreamTooLarge, "", sse.ErrTooLarge)
+	rest := data[start:]
+	if cap(st.pending) > keepRoom && len(rest) < cap(st.pending)/4 {
+		st.pending = nil
 	}
+	st.pending = append(st.pending[:0], rest...)
 	return nil
+}
+
+// open takes the beginning of an event, and says how much of it may pass:
+// nothing, unless it is too large to be held.
+func (st *Stream) open(p []byte) int {
+	if st.large == nil && len(p) > sse.MaxEvent {
+		st.large = new(digest.Event)
+	}
+	if st.large == nil || len(p) <= sse.Seam {
+		return 0
+	}
+	n := len(p) - sse.Seam
+	st.large.Feed(p[:n])
+	return n
+}
+
+// complete takes the end of an event.
+func (st *Stream) complete(ev []byte) (keep bool, err error) {
+	d := st.large
+	if d == nil {
+		return st.event(ev)
+	}
+	d.Feed(ev)
+	st.large = nil
+	_, payload, ok := d.Result()
+	if !ok {
+		st.unread = true
+		return true, nil
+	}
+	// Its beginning has passed: it is neither held back nor hidden.
+	_, err = st.chunk(payload)
+	st.Answer.TextBytes += d.Text
+	return err == nil, err
 }
 
 var doneMark = []byte("[DONE]")
@@ -99,6 +150,11 @@ func (st *Stream) event(ev []byte) (keep bool, err error) {
 		st.tail = append(st.tail[:0], ev...)
 		return false, nil
 	}
+	return st.chunk(payload)
+}
+
+// chunk reads the data of an event.
+func (st *Stream) chunk(payload []byte) (keep bool, err error) {
 	a := &st.Answer
 	a.hasChoices, a.empty, a.failed, a.told = false, false, false, false
 	if err := a.read(payload); err != nil {
@@ -116,7 +172,7 @@ func (st *Stream) End() error {
 	if st.Done {
 		return nil
 	}
-	if len(bytes.TrimSpace(st.pending)) == 0 && st.Answer.finished {
+	if len(bytes.TrimSpace(st.pending)) == 0 && !st.Torn() && (st.Answer.finished || st.unread) {
 		return nil
 	}
 	return fault.New(fault.UpstreamReset, "", errors.New("the stream ended without its last event"))

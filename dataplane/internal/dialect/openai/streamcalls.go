@@ -21,6 +21,7 @@ func (r *streamReader) call(c *streamChoice, p *canon.Part, n *note) bool {
 		}
 		c.calls = append(c.calls, streamCall{wire: wire, id: bytes.Clone(p.ID), custom: p.Custom})
 		t = &c.calls[len(c.calls)-1]
+		c.ids += len(p.ID)
 	}
 	args := p.Text
 	if p.Args != nil {
@@ -62,6 +63,7 @@ func (c *streamChoice) callOf(p *canon.Part, n *note) *streamCall {
 			return t
 		case t.id.Empty() && !t.begun:
 			t.id = bytes.Clone(p.ID)
+			c.ids += len(p.ID)
 			return t
 		case n.index >= 0:
 			return nil

@@ -37,6 +37,7 @@ type streamChoice struct {
 	// signed says that the open part has its signature.
 	signed   bool
 	calls    []streamCall
+	ids      int // how long those of the calls are
 	finished bool
 	refused  bool
 	cited    bool
@@ -57,7 +58,20 @@ const (
 	maxCalls = 256
 	// maxSources bounds the lists of sources that are kept.
 	maxSources = 64 << 10
+	// callSize and choiceSize are about what one takes that is under way.
+	callSize   = 128
+	choiceSize = 128
 )
+
+// Held is how much memory the reader takes.
+func (r *streamReader) Held() int {
+	n := cap(r.citations) + cap(r.results) + cap(r.scratch) + choiceSize*cap(r.states)
+	for i := range r.states {
+		c := &r.states[i]
+		n += callSize*cap(c.calls) + c.ids
+	}
+	return n
+}
 
 // NewReader reads a provider's stream.
 func (Format) NewReader() canon.Reader {

@@ -7,7 +7,13 @@ import (
 )
 
 // events writes the events of a stream, numbered from 0.
-type events struct{ next int64 }
+type events struct {
+	next  int64
+	empty func([]byte) []byte
+}
+
+// Empty sets what takes the events that are written.
+func (e *events) Empty(empty func([]byte) []byte) { e.empty = empty }
 
 // begin starts an event: its fields follow, and end.
 func (e *events) begin(b []byte, name string) []byte {
@@ -18,7 +24,13 @@ func (e *events) begin(b []byte, name string) []byte {
 	return b
 }
 
-func (e *events) end(b []byte) []byte { return append(b, "}\n\n"...) }
+func (e *events) end(b []byte) []byte {
+	b = append(b, "}\n\n"...)
+	if e.empty != nil {
+		b = e.empty(b)
+	}
+	return b
+}
 
 // appendError writes an error event. Its fields stand there twice, because
 // some SDKs look for them in the event and others raise at an object "error".

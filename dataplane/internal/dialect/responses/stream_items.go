@@ -28,8 +28,14 @@ func (s *streamReader) itemAdded(emit canon.Emit) error {
 	if len(s.items) >= maxOpenParts {
 		return garbage("too many items of the stream are open at a time")
 	}
-	open := openItem{number: s.ev.item, id: slices.Clone(it.id)}
+	open := openItem{number: s.ev.item}
+	if !s.watched {
+		open.id = slices.Clone(it.id)
+	}
 	for _, e := range it.extra {
+		if s.watched {
+			break
+		}
 		open.extra = append(open.extra, canon.Field{Name: e.Name, Value: slices.Clone(e.Value)})
 	}
 	s.items = append(s.items, open)

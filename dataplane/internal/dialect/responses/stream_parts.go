@@ -3,6 +3,7 @@ package responses
 import (
 	"slices"
 
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 )
 
@@ -189,7 +190,7 @@ func (w *writer) delta(b []byte, ev *canon.Event) []byte {
 		s.text, s.cut = nil, true
 	default:
 		w.inOpen += inside
-		s.text = ev.Text.Append(s.text)
+		s.text = buffer.Append(s.text, ev.Text[1:len(ev.Text)-1], maxOpen)
 	}
 	return w.end(b)
 }
@@ -202,7 +203,8 @@ func (w *writer) audio(b []byte, s *slot, ev *canon.Event) []byte {
 		}
 		b = append(append(w.event(b, name, s), `,"delta":`...), t...)
 		b = w.end(b)
-		if w.inOpen += len(t); w.inOpen <= maxOpen {
+		if w.inOpen+len(t) <= maxOpen {
+			w.inOpen += len(t)
 			*all = canon.Join(orEmpty(*all), t)
 		}
 	}
@@ -362,7 +364,7 @@ func (w *writer) endContent(b []byte, s *slot) []byte {
 	m := &w.msg
 	m.running--
 	used := len(w.out) + len(m.content)
-	if len(m.content) > 0 && used < 2*maxOutput {
+	if len(m.content) > 0 && used < maxOutput+bareRoom {
 		m.content = append(m.content, ',')
 	}
 	if s.part.Kind != canon.TextPart && s.part.Kind != canon.RefusalPart {
@@ -370,8 +372,8 @@ func (w *writer) endContent(b []byte, s *slot) []byte {
 		start := len(b)
 		b = w.c.content(b, &s.part, nil)
 		if part := b[start:]; used+len(part) <= maxOutput {
-			m.content = append(m.content, part...)
-		} else if used < 2*maxOutput {
+			m.content = buffer.Append(m.content, part, maxOutput)
+		} else if used < maxOutput+bareRoom {
 			m.content = append(m.content, `{"type":"output_text","text":"","annotations":[]}`...)
 		}
 		return w.end(b)
@@ -381,7 +383,7 @@ func (w *writer) endContent(b []byte, s *slot) []byte {
 	if used+len(text)+len(logs)+len(s.notes) > maxOutput-256 {
 		text, logs, s.notes = nil, nil, nil
 	}
-	if used < 2*maxOutput {
+	if used < maxOutput+bareRoom {
 		m.content = appendTextPart(m.content, s, text, logs)
 	}
 	return b

@@ -21,6 +21,8 @@ type streamReader struct {
 	// sum is what is known of the whole response.
 	sum        response
 	head, done bool
+	// watched says that nobody wants the parts.
+	watched bool
 }
 
 // openPart is a part that has begun.
@@ -60,6 +62,25 @@ type wire struct {
 
 // NewReader reads a provider's stream.
 func (Format) NewReader() canon.Reader { return &streamReader{r: reader{lax: true, j: -1}} }
+
+// Held is how much memory the items take that are open.
+func (s *streamReader) Held() int {
+	n := openSize * (cap(s.open) + cap(s.items))
+	for i := range s.items {
+		it := &s.items[i]
+		n += len(it.id)
+		for k := range it.extra {
+			n += len(it.extra[k].Name) + len(it.extra[k].Value)
+		}
+	}
+	return n
+}
+
+// openSize is about what a part or an item takes that is open.
+const openSize = 96
+
+// Watch makes the reader hold little.
+func (s *streamReader) Watch() { s.watched = true }
 
 // handlers say what the events of the wire mean; others tell of progress that
 // the events at the end of their item tell again.

@@ -3,6 +3,7 @@ package responses
 import (
 	"slices"
 
+	"github.com/tollgate/tollgate/dataplane/internal/buffer"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 )
 
@@ -11,8 +12,10 @@ import (
 // in the response at the end. What is beyond is left out there, with the items
 // and the status kept: it was all sent as it came.
 const (
-	maxOpen   = 256 << 10
-	maxOutput = 256 << 10
+	maxOpen   = 160 << 10
+	maxOutput = 160 << 10
+	// bareRoom is what items may take beyond that without their texts.
+	bareRoom = 64 << 10
 )
 
 // writer writes a stream for a caller. Parts of canon's become items, or the
@@ -72,6 +75,19 @@ type slot struct {
 
 // NewWriter writes a stream for the caller who sent req.
 func (Format) NewWriter(*canon.Request) canon.Writer { return &writer{} }
+
+// Held is how much memory the writer takes.
+func (w *writer) Held() int {
+	n := cap(w.out) + cap(w.msg.content) + pieceSize*cap(w.done)
+	for i := range w.slots {
+		s := &w.slots[i]
+		n += cap(s.text) + cap(s.notes) + cap(s.logs) + cap(s.part.Media.Data) + cap(s.part.Text)
+	}
+	return n
+}
+
+// pieceSize is what an item takes beside its JSON.
+const pieceSize = 24
 
 // steps says what each event of canon's becomes.
 var steps = [...]func(w *writer, b []byte, ev *canon.Event) []byte{
@@ -185,13 +201,13 @@ func (w *writer) appendOutput(b []byte) []byte {
 func (w *writer) remember(index int, item []byte, bare bool) bool {
 	room := maxOutput
 	if bare {
-		room = 2 * maxOutput
+		room += bareRoom
 	}
 	if len(w.out)+len(w.msg.content)+len(item) > room {
 		return false
 	}
 	w.done = append(w.done, piece{index, len(w.out), len(w.out) + len(item)})
-	w.out = append(w.out, item...)
+	w.out = buffer.Append(w.out, item, maxOutput)
 	return true
 }
 
