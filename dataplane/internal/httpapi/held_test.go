@@ -1,0 +1,303 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/testconfig"
+	"github.com/tollgate/tollgate/proto/providerkind"
+	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
+)
+
+// An endless stream is a provider's that never ends: what it begins with, and
+// what then comes again and again, where %[1]d is a number that grows and
+// %[2]s some KB of text.
+type endless struct {
+	name       string
+	head, more []string
+	// raw is a stream that is not made of events.
+	raw bool
+}
+
+// never are what no dialect ends: events that grow for ever.
+var never = []endless{
+	{name: "one line of data", head: []string{`data: {"type":"x","a":"`}, more: []string{"%[2]s"}, raw: true},
+	{name: "one event of many lines", head: []string{"event: x\n"}, more: []string{"data: %[2]s\n"}, raw: true},
+	{name: "one comment", head: []string{": "}, more: []string{"%[2]s"}, raw: true},
+	{name: "one list", head: []string{`data: {"a":[`}, more: []string{`{"b":"%[2]s"},`}, raw: true},
+	{name: "one object", head: []string{`data: {`}, more: []string{`"k%[1]d":{"b":"%[2]s"},`}, raw: true},
+}
+
+const (
+	chatFinish    = `{"id":"c","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}`
+	messageHead   = `{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":1,"output_tokens":1}}}`
+	messageFinish = `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}}`
+	geminiFinish  = `{"candidates":[{"index":0,"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}`
+	responseHead  = `{"type":"response.created","response":{"id":"r","object":"response","status":"in_progress","model":"m","output":[]}}`
+	responseItem  = `{"type":"response.output_item.added","output_index":0,"item":{"type":"message","id":"m","role":"assistant","content":[]}}`
+)
+
+// hostile are the endless streams of each dialect that readers and writers
+// would hold most of.
+var hostile = map[string][]endless{
+	providerkind.OpenAIChat: {
+		{name: "text", more: []string{`{"id":"c","choices":[{"index":0,"delta":{"content":"%[2]s"}}]}`}},
+		{name: "arguments", more: []string{`{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"%[2]s"}}]}}]}`}},
+		{name: "calls", more: []string{`{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":%[1]d,"id":"c%[1]d%[2]s","type":"function","function":{"name":"f%[1]d","arguments":"%[2]s"}}]}}]}`}},
+		{name: "calls of many choices", more: []string{`{"id":"c","choices":[{"index":%[3]d,"delta":{"tool_calls":[{"index":%[1]d,"id":"c%[1]d%[2]s","type":"function","function":{"name":"f","arguments":"%[2]s"}}]}}]}`}},
+		{name: "end", head: []string{chatFinish}, more: []string{`{"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":%[1]d,"x":"%[2]s"}}`}},
+		{name: "names", head: []string{`{"id":"%[2]s%[2]s","model":"%[2]s","choices":[{"index":0,"delta":{"content":"a"}}]}`}, more: []string{`{"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}`}},
+	},
+	providerkind.Anthropic: {
+		{name: "text", head: []string{messageHead, `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`},
+			more: []string{`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%[2]s"}}`}},
+		{name: "arguments", head: []string{messageHead, `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}`},
+			more: []string{`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"%[2]s"}}`}},
+		{name: "a server's tool", head: []string{messageHead, `{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"t","name":"web_search","input":{}}}`},
+			more: []string{`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"%[2]s"}}`}},
+		{name: "open blocks", head: []string{messageHead}, more: []string{`{"type":"content_block_start","index":%[1]d,"content_block":{"type":"server_tool_use","id":"%[2]s","name":"f","input":{}}}`}},
+		{name: "blocks among each other", head: []string{messageHead}, more: []string{
+			`{"type":"content_block_start","index":%[4]d,"content_block":{"type":"tool_use","id":"%[2]s","name":"f","input":{}}}`,
+			`{"type":"content_block_delta","index":%[4]d,"delta":{"type":"input_json_delta","partial_json":"%[2]s"}}`}},
+		{name: "end", head: []string{messageHead, messageFinish}, more: []string{`{"type":"ping","x":"%[2]s"}`, messageFinish}},
+	},
+	providerkind.Gemini: {
+		{name: "text", more: []string{`{"candidates":[{"index":0,"content":{"parts":[{"text":"%[2]s"}]}}]}`}},
+		{name: "arguments in pieces", head: []string{`{"candidates":[{"index":0,"content":{"parts":[{"functionCall":{"name":"f","willContinue":true}}]}}]}`},
+			more: []string{`{"candidates":[{"index":0,"content":{"parts":[{"functionCall":{"partialArgs":[{"jsonPath":"$.a","stringValue":"%[2]s","willContinue":true}],"willContinue":true}}]}}]}`}},
+		{name: "arguments of many candidates", more: []string{
+			`{"candidates":[{"index":%[3]d,"content":{"parts":[{"functionCall":{"name":"f","willContinue":true,"partialArgs":[{"jsonPath":"$.a","stringValue":"%[2]s%[2]s%[2]s%[2]s","willContinue":true}]}}]}}]}`}},
+		{name: "sources", more: []string{`{"candidates":[{"index":0,"content":{"parts":[{"text":"a"}]},"groundingMetadata":{"groundingChunks":[{"web":{"uri":"https://%[2]s/%[1]d","title":"t"}}]}}]}`}},
+		{name: "end", head: []string{geminiFinish}, more: []string{`{"candidates":[],"usageMetadata":{"promptTokenCount":1,"x":"%[2]s"}}`}},
+	},
+	string(canon.Responses): {
+		{name: "text", head: []string{responseHead, responseItem}, more: []string{`{"type":"response.output_text.delta","item_id":"m","output_index":0,"content_index":0,"delta":"%[2]s"}`}},
+		{name: "items", head: []string{responseHead}, more: []string{
+			`{"type":"response.output_item.added","output_index":%[1]d,"item":{"type":"function_call","id":"fc_%[1]d","call_id":"c%[1]d","name":"f","arguments":""}}`,
+			`{"type":"response.function_call_arguments.delta","item_id":"fc_%[1]d","output_index":%[1]d,"delta":"%[2]s"}`}},
+		{name: "open items", head: []string{responseHead}, more: []string{
+			`{"type":"response.output_item.added","output_index":%[1]d,"item":{"type":"message","id":"%[2]s","x":"%[2]s","role":"assistant","content":[]}}`}},
+		{name: "annotations", head: []string{responseHead, responseItem}, more: []string{
+			`{"type":"response.output_text.annotation.added","item_id":"m","output_index":0,"content_index":0,"annotation_index":%[1]d,"annotation":{"type":"url_citation","url":"https://%[2]s","title":"t","start_index":0,"end_index":1}}`}},
+	},
+}
+
+// Endless streams pause when what is open is about as large as it may be, and
+// once more far beyond. So much may the data plane hold for one of them.
+const (
+	firstPause = 500 << 10
+	lastPause  = 1200 << 10
+	mostHeld   = 1 << 20
+)
+
+// endlessProvider sends one endless stream to all who call it, up to its
+// pauses.
+type endlessProvider struct {
+	ln      net.Listener
+	dialect string
+	stream  atomic.Pointer[pausing]
+}
+
+type pausing struct {
+	bytes []byte
+	// goOn ends the first pause; sent counts those that came to one.
+	goOn chan struct{}
+	sent atomic.Int64
+}
+
+func newEndless(t *testing.T, dialect string) *endlessProvider {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	p := &endlessProvider{ln: ln, dialect: dialect}
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(c)
+		}
+	}()
+	return p
+}
+
+func (p *endlessProvider) serve(c net.Conn) {
+	defer c.Close()
+	r := bufio.NewReaderSize(c, 1<<10)
+	req, err := http.ReadRequest(r)
+	if err != nil {
+		return
+	}
+	io.Copy(io.Discard, req.Body)
+	io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+	stream := p.stream.Load()
+	c.Write(stream.bytes[:firstPause])
+	stream.sent.Add(1)
+	<-stream.goOn
+	c.Write(stream.bytes[firstPause:])
+	stream.sent.Add(1)
+	io.Copy(io.Discard, c)
+}
+
+// bytes writes a stream out, until it is long.
+func (e *endless) bytes() []byte {
+	var b []byte
+	filler := strings.Repeat("x", 2000)
+	write := func(list []string, n int) {
+		for _, m := range list {
+			if strings.Contains(m, "%[") {
+				// All of the arguments are used, so that none is told to be too many.
+				m = fmt.Sprintf(m+"%.0[1]d%.0[2]s%.0[3]d%.0[4]d", n, filler, n%60, n%50)
+			}
+			if e.raw {
+				b = append(b, m...)
+				continue
+			}
+			if rest, ok := strings.CutPrefix(m, `{"type":"`); ok {
+				kind, _, _ := strings.Cut(rest, `"`)
+				b = fmt.Appendf(b, "event: %s\n", kind)
+			}
+			b = fmt.Appendf(b, "data: %s\n\n", m)
+		}
+	}
+	write(e.head, 0)
+	for n := 0; len(b) < lastPause; n++ {
+		write(e.more, n)
+	}
+	return b
+}
+
+// TestWhatAStreamHoldsIsBounded sends endless streams through the whole data
+// plane to callers of each dialect, and measures what they hold: what comes
+// without an end passes, or ends with a fault, and is not gathered.
+func TestWhatAStreamHoldsIsBounded(t *testing.T) {
+	w := testconfig.New(t)
+	tenant := w.Tenant("acme")
+	key, _ := w.Key(tenant, nil)
+	from := map[string]*endlessProvider{}
+	for dialect := range hostile {
+		p := newEndless(t, dialect)
+		from[dialect] = p
+		w.Route(tenant, dialect, "provider-model", "http://"+p.ln.Addr().String()+"/v1", providerSecret, func(c *configv1.Credential, _ *configv1.Model) {
+			c.Dialect, c.Provider = dialect, providerkind.Custom
+		})
+	}
+	g := start(t, w, nil)
+	// What is loaded once, to count tokens, is no stream's.
+	from[providerkind.OpenAIChat].hold(t, g, &callers[0], key, &hostile[providerkind.OpenAIChat][0], 1)
+	largest, worst := int64(0), func(int) int64 { return 0 }
+	where := ""
+	for dialect, streams := range hostile {
+		for i, c := range callers {
+			all := streams[:len(streams):len(streams)]
+			if c.name == dialect || callers[(i+1)%len(callers)].name == dialect {
+				// Of the other translations they do not reach the part that differs.
+				all = append(all, never...)
+			}
+			for _, e := range all {
+				hold := func(streams int) int64 { return from[dialect].hold(t, g, &c, key, &e, streams) }
+				name := fmt.Sprintf("%s of %s to %s", e.name, dialect, c.name)
+				held := hold(4)
+				if held > mostHeld {
+					t.Errorf("%s: %d KiB are held", name, held>>10)
+				}
+				if held > largest {
+					largest, where, worst = held, name, hold
+				}
+			}
+		}
+	}
+	if largest < firstPause {
+		t.Errorf("only %d bytes were held of any stream: that cannot be all", largest)
+	}
+	held := worst(32)
+	if held > mostHeld {
+		t.Errorf("%s, 32 times: %d KiB are held", where, held>>10)
+	}
+	t.Logf("at most %d bytes are held for a stream, %d of 32: %s", largest, held, where)
+}
+
+// hold sends the stream to so many callers at a time and gives the most that is
+// held for one of them at rest, their own connections and the provider's
+// included.
+func (p *endlessProvider) hold(t *testing.T, g *gateway, c *asked, key string, e *endless, streams int) int64 {
+	t.Helper()
+	stream := &pausing{bytes: e.bytes(), goOn: make(chan struct{})}
+	p.stream.Store(stream)
+	name, value, _ := strings.Cut(c.header, ": ")
+	body := strings.ReplaceAll(c.streamBody, "ROUTE", p.dialect)
+	request := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: gateway\r\nContent-Length: %d\r\n%s: %s\r\n\r\n%s",
+		strings.ReplaceAll(c.streamPath, "ROUTE", p.dialect), len(body), name, value+key, body)
+	before := heapInUse()
+	var conns []net.Conn
+	var readers sync.WaitGroup
+	var got atomic.Int64
+	for range streams {
+		conn, err := net.Dial("tcp", g.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, request)
+		conns = append(conns, conn)
+		readers.Go(func() {
+			b := make([]byte, 4<<10)
+			for {
+				n, err := conn.Read(b)
+				if got.Add(int64(n)); err != nil {
+					return
+				}
+			}
+		})
+	}
+	rest := func(sent int) int64 {
+		// While streams are under way there is garbage, too: what they hold is
+		// what stays, once all has arrived.
+		last, seen := int64(-1), int64(-1)
+		for limit := time.Now().Add(10 * time.Second); ; {
+			held, now := heapInUse()-before, got.Load()
+			still := stream.sent.Load() == int64(sent) && now == seen && max(held-last, last-held) < 64<<10
+			if still && held/int64(streams) <= mostHeld {
+				return held / int64(streams)
+			}
+			if time.Now().After(limit) {
+				if stream.sent.Load() != int64(sent) {
+					t.Errorf("%s: %d of %d pauses were reached", e.name, stream.sent.Load(), sent)
+				}
+				return held / int64(streams)
+			}
+			last, seen = held, now
+			time.Sleep(2 * time.Millisecond)
+		}
+	}
+	held := rest(streams)
+	close(stream.goOn)
+	held = max(held, rest(2*streams))
+	for _, conn := range conns {
+		conn.Close()
+	}
+	readers.Wait()
+	g.ledger.mu.Lock()
+	g.ledger.events = nil
+	g.ledger.mu.Unlock()
+	return held
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
