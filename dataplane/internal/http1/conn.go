@@ -25,7 +25,6 @@ type Conn struct {
 	raw syscall.RawConn
 	// readable is tryRead, made once.
 	readable func(fd uintptr) bool
-	readErr  error
 
 	// buf holds what was read; nil while the connection rests. The body begins
 	// at bodyAt.
@@ -65,6 +64,13 @@ func (c *Conn) run() {
 			c.close()
 			return
 		}
+		if c.served {
+			c.buf.B = c.buf.B[:copy(c.buf.B, afterBody(c.buf.B))]
+			if len(c.buf.B) == 0 {
+				c.giveBack()
+				continue
+			}
+		}
 		size := c.Head.parse(c.buf.B, c.s.cfg.Headers, c.s.cfg.MaxHead)
 		if size == 0 {
 			c.handOver(c.buf.B)
@@ -81,12 +87,21 @@ func (c *Conn) run() {
 			c.close()
 			return
 		}
-		if c.next != nil {
+		if next := afterBody(c.next); len(next) > 0 {
 			// Who sends before the answer came is rare, and not regular.
-			c.handOver(c.next)
+			c.handOver(next)
 			return
 		}
 	}
+}
+
+// afterBody drops the ends of lines that some callers send after a body, as
+// many as net/http does: they belong to no request.
+func afterBody(b []byte) []byte {
+	for n := 0; n < 4 && len(b) > 0 && (b[0] == '\r' || b[0] == '\n'); n++ {
+		b = b[1:]
+	}
+	return b
 }
 
 func (c *Conn) close() {
@@ -113,12 +128,12 @@ func (c *Conn) giveBack() {
 func (c *Conn) await() bool {
 	c.rest()
 	c.resting.Store(true)
-	if c.s.draining.Load() {
-		return false
+	if c.s.draining.Load() || c.raw.Read(c.readable) != nil {
+		// The time is over: a request that is there all the same is answered.
+		c.raw.Control(func(fd uintptr) { c.tryRead(fd) })
 	}
-	err := c.raw.Read(c.readable)
 	c.resting.Store(false)
-	return err == nil && c.readErr == nil && len(c.buf.B) > 0
+	return c.buf != nil && len(c.buf.B) > 0
 }
 
 // rest sets how long the connection may be unused. A deadline that is nearly
@@ -216,6 +231,7 @@ const lingering = time.Second
 func (c *Conn) finish() bool {
 	c.s.cfg.Buffers.Put(c.buf)
 	c.buf = nil
+	c.Head.forget()
 	good := c.endAnswer()
 	if c.missing == 0 || !c.begun {
 		return good

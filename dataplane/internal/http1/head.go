@@ -71,6 +71,12 @@ func (h *Head) parse(b []byte, wanted []string, limit int) int {
 	return end + 4
 }
 
+// forget lets go of the text of a head: a connection at rest must not hold it.
+func (h *Head) forget() {
+	clear(h.Values)
+	*h = Head{Values: h.Values}
+}
+
 // note keeps the value of a header that is wanted, unless there are two.
 func (h *Head) note(name, value string, wanted []string, seen *uint64) bool {
 	for i, w := range wanted {

@@ -138,18 +138,27 @@ func (s *Server) open(nc net.Conn) *Conn {
 	c := &Conn{s: s, nc: nc, tcp: tcp, raw: raw, Remote: nc.RemoteAddr().String()}
 	c.readable = c.tryRead
 	c.Head.Values = make([]string, len(s.cfg.Headers))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining.Load() {
+	if !s.remember(c) {
 		nc.Close()
 		return nil
 	}
 	if s.watcher.add(c) != nil {
+		s.forget(c)
 		s.cfg.Other(nc, nil)
 		return nil
 	}
-	s.conns[c] = struct{}{}
 	return c
+}
+
+// remember notes c, unless the server stops.
+func (s *Server) remember(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
 }
 
 func (s *Server) forget(c *Conn) {

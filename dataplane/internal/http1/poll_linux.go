@@ -8,7 +8,8 @@ import (
 
 const supported = true
 
-// tryRead reads what is there, into memory that is taken only now.
+// tryRead reads what is there, into memory that is taken only now. At the end
+// of what is there to come, c.buf is empty or nil.
 func (c *Conn) tryRead(fd uintptr) bool {
 	b := c.s.cfg.Buffers.Get(firstRead)
 	for {
@@ -16,7 +17,7 @@ func (c *Conn) tryRead(fd uintptr) bool {
 		switch err {
 		case nil:
 			b.B = b.B[:n]
-			c.buf, c.readErr = b, nil
+			c.buf = b
 			return true
 		case syscall.EINTR:
 			continue
@@ -25,7 +26,6 @@ func (c *Conn) tryRead(fd uintptr) bool {
 			return false
 		default:
 			c.s.cfg.Buffers.Put(b)
-			c.readErr = err
 			return true
 		}
 	}
