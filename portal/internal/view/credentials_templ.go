@@ -439,7 +439,7 @@ func CredentialNewPage(p Page, v CredentialForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(v.Form, Input{Name: "secret", Label: "Secret", Hint: "The provider's API key. Write-only. Leave empty when the provider takes none.", Type: "password", Max: 8192, Autocomplete: "off", Secret: true, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(v.Form, Input{Name: "secret", Label: "Secret", Depends: true, Hint: "The provider's API key. Write-only. Leave empty when the provider takes none.", Type: "password", Max: 8192, Autocomplete: "off", Secret: true, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -481,7 +481,7 @@ func CredentialNewPage(p Page, v CredentialForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(v.Form, Input{Name: "base_url", Label: "Base URL", Hint: "Leave empty for a known provider. For others the address up to and including the version, such as https://llm.example.com/v1.", Type: "url", Placeholder: "https://", Max: 500, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(v.Form, Input{Name: "base_url", Label: "Base URL", Hint: "Leave empty for a known provider. For others, and those in the list that need an address, up to and including the version, such as https://llm.example.com/v1.", Type: "url", Placeholder: "https://", Max: 500, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -551,7 +551,7 @@ func serviceAccount(f Form, label, hint string) templ.Component {
 			templ_7745c5c3_Var22 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = area(f, Input{Name: "service_account", Label: label, Hint: hint + "For Google: paste the whole JSON file of its key. Write-only. The word metadata stands for the identity of the gateway's machine, where the operator allows that.", Placeholder: "{ \"type\": \"service_account\", …", Max: 12000, Secret: true, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = area(f, Input{Name: "service_account", Label: label, Depends: hint == "", Hint: hint + "For Google: paste the whole JSON file of its key. Write-only. The word metadata stands for the identity of the gateway's machine, where the operator allows that.", Placeholder: "{ \"type\": \"service_account\", …", Max: 12000, Secret: true, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -607,7 +607,7 @@ func region(f Form, providers string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(f, Input{Name: "region", Label: "Region", Hint: "For Google Vertex AI and AWS, such as us-central1, global or us-east-1. The address is made of it.", Max: 40, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(f, Input{Name: "region", Label: "Region", Depends: true, Hint: "For Google Vertex AI and AWS, such as us-central1, eu, global or us-east-1. The address is made of it.", Max: 40, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

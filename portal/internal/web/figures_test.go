@@ -68,9 +68,9 @@ func TestUngroupedUsageHasAName(t *testing.T) {
 	s := newSite(t)
 	totals := noUsage[strings.Index(noUsage, `"totals":`):]
 	totals = strings.TrimSuffix(totals, "}")
-	s.api.on("GET /v1/tenants/acme/usage", 200, strings.Replace(noUsage, `"groups":[]`, `"groups":[{"group":"","name":"None",`+totals+`}]`, 1))
+	s.api.on("GET /v1/tenants/acme/usage", 200, strings.Replace(noUsage, `"groups":[]`, `"groups":[{"group":"","name":"None",`+totals+`},{"group":"openai/","name":"openai/",`+totals+`}]`, 1))
 	p := s.signedIn().get("/t/acme/usage").want(200)
-	if got := p.text("usage-table"); !strings.Contains(got, "(refused before routing)") || strings.Contains(got, "None") {
+	if got := p.text("usage-table"); !strings.Contains(got, "(no model)") || !strings.Contains(got, "openai (no model)") || strings.Contains(got, "None") {
 		t.Errorf("%s", got)
 	}
 	if strings.Contains(p.text("tile-requests"), "0 attempts") || p.text("tile-attempts") == "" {

@@ -10,6 +10,18 @@ import (
 
 const aRoute = `{"data":[{"id":"rte_1","name":"chat","model_id":"mdl_1","version":1,"created_at":"2026-11-01T00:00:00Z"}],"has_more":false}`
 
+// TestModelsOfSeveralCredentialsAreToldApart: a route leads to one of them.
+func TestModelsOfSeveralCredentialsAreToldApart(t *testing.T) {
+	s := newSite(t)
+	second := strings.NewReplacer("mdl_1", "mdl_2", "crd_1", "crd_2").Replace(aModel)
+	s.api.on("GET /v1/tenants/acme/models", 200, `{"data":[`+aModel+`,`+second+`,`+strings.NewReplacer("mdl_1", "mdl_3", "gpt-4o-mini", "o1").Replace(aModel)+`],"has_more":false}`)
+	s.api.on("GET /v1/tenants/acme/credentials", 200, `{"data":[`+aCredential+`,`+strings.NewReplacer("crd_1", "crd_2", `"name":"`, `"name":"Other `).Replace(aCredential)+`],"has_more":false}`)
+	p := s.signedIn().get("/t/acme/routes/new").want(200)
+	if form := p.text("route-form"); strings.Count(form, "gpt-4o-mini (openai, ") != 2 || !strings.Contains(form, "gpt-4o-mini (openai, Other ") || !strings.Contains(form, "o1 (openai)") {
+		t.Errorf("the choice is %s", form)
+	}
+}
+
 // TestFormsThatContradictThemselves: what was typed and what was chosen beside
 // it must agree, since one of the two was not meant.
 func TestFormsThatContradictThemselves(t *testing.T) {

@@ -113,14 +113,34 @@ func (v *visit) modelList(ctx context.Context) ([]apiclient.Model, bool, error) 
 	})
 }
 
-// modelOptions are the tenant's models, for what routes lead to.
+// modelOptions are the tenant's models, for what routes lead to. Those that
+// several credentials have are told apart by the credential.
 func (v *visit) modelOptions(ctx context.Context) (c choices, err error) {
 	list, cut, err := v.modelList(ctx)
+	if err != nil {
+		return c, err
+	}
+	times, several := map[string]int{}, false
 	for _, m := range list {
-		c.add(m.Id, m.ProviderModel, m.ProviderModel+" ("+m.Provider+")")
+		times[m.Provider+"/"+m.ProviderModel]++
+		several = several || times[m.Provider+"/"+m.ProviderModel] > 1
+	}
+	var credentials choices
+	if several {
+		if credentials, err = v.credentialNames(ctx); err != nil {
+			return c, err
+		}
+	}
+	for _, m := range list {
+		name, of := m.ProviderModel, m.Provider
+		if times[m.Provider+"/"+m.ProviderModel] > 1 {
+			by := orText(credentials.names[m.CredentialId], m.CredentialId)
+			name, of = name+" ("+by+")", of+", "+by
+		}
+		c.add(m.Id, name, m.ProviderModel+" ("+of+")")
 	}
 	c.cut = cut
-	return c, err
+	return c, nil
 }
 
 // keyOptions are the tenant's API keys.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"strings"
 
 	"github.com/a-h/templ"
 
@@ -65,13 +66,17 @@ func (v *visit) usageFigures(m *view.Usage, per period) error {
 	return nil
 }
 
-// nameUngrouped says why requests belong to no group: a call that is refused
-// early reaches no model.
+// nameUngrouped names the requests that belong to no group: a call that is
+// refused early reaches no model, nor does a list of models. One by the proxy
+// can reach a provider and name no model.
 func nameUngrouped(u *apiclient.Usage, by string) {
-	name := map[string]string{"model": "(refused before routing)", "provider": "(refused before routing)", "route": "(none named)", "key": "(no known key)", "project": "(no project)"}[by]
+	name := map[string]string{"model": "(no model)", "provider": "(no provider)", "route": "(none named)", "key": "(no known key)", "project": "(no project)"}[by]
 	for i := range u.Groups {
-		if u.Groups[i].Group == "" {
-			u.Groups[i].Name = name
+		g := &u.Groups[i]
+		if g.Group == "" {
+			g.Name = name
+		} else if provider, ok := strings.CutSuffix(g.Group, "/"); ok && by == "model" {
+			g.Name = provider + " (no model)"
 		}
 	}
 }
