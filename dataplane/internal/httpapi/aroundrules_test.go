@@ -51,3 +51,26 @@ func TestBoundsAreHeldWhereTheProviderLooks(t *testing.T) {
 		}
 	}
 }
+
+// A key that is for some routes reaches no other model by a list of those to
+// fall back on.
+func TestLimitedKeysNameNoOtherModels(t *testing.T) {
+	w := testconfig.New(t)
+	tenant := w.Tenant("acme")
+	up := newRecorder(t)
+	free, _ := w.Key(tenant, nil)
+	limited, _ := w.Key(tenant, func(k *configv1.ApiKey) { k.AllowedRoutes = []string{"small"} })
+	w.Route(tenant, "small", "provider-model", up.URL+"/v1", providerSecret, func(c *configv1.Credential, _ *configv1.Model) { c.Provider = "openrouter" })
+	g := start(t, w, nil)
+	for _, c := range []struct {
+		key, more string
+		status    int
+	}{
+		{free, `,"models":["large"]`, 200}, {limited, `,"models":["large"]`, 403}, {limited, `,"model\u0073":["large"]`, 403},
+		{limited, `,"models":["provider-model"]`, 200}, {limited, ``, 200}, {limited, `,"metadata":{"models":"\u0061"}`, 200},
+	} {
+		if a := g.chat(c.key, `{"model":"small","messages":[{"role":"user","content":"Hi"}]`+c.more+`}`); a.StatusCode != c.status {
+			t.Errorf("%s: %d %s", c.more, a.StatusCode, a.body)
+		}
+	}
+}

@@ -123,6 +123,15 @@ func (r *Rules) Binds(name string) bool {
 	return false
 }
 
+// WithModel gives rules that also allow no other model than one.
+func (r *Rules) WithModel(name string) *Rules {
+	with := Rules{list: []rule{{param: model, action: configv1.ParameterAction_PARAMETER_ACTION_ALLOW, names: []string{name}}}, about: 1 << model}
+	if r != nil {
+		with.list, with.about = append(with.list, r.list...), with.about|r.about
+	}
+	return &with
+}
+
 // setter reads a value once and gives what puts it into a request.
 func setter(p param, raw canon.Raw) func(*canon.Request) {
 	switch p {

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"bytes"
+
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/parameters"
@@ -12,12 +14,16 @@ import (
 // body, about 0.5 µs for 1 KB; where something is edited it is written anew,
 // which makes about 2.5 µs for 1 KB and one allocation of the body's size.
 func (x *exchange) parameters() error {
-	project := x.config.ProjectRules(x.key.ProjectID)
-	if x.rt.Rules == nil && project == nil && x.key.Rules == nil {
+	project, own := x.config.ProjectRules(x.key.ProjectID), x.key.Rules
+	if len(x.key.AllowedRoutes) > 0 && mayNameOthers(x.body) {
+		// Such a list is one of models to fall back on, which no route is asked for.
+		own = own.WithModel(x.target.ProviderModel)
+	}
+	if x.rt.Rules == nil && project == nil && own == nil {
 		return nil
 	}
 	call := parameters.Call{
-		Route: x.rt.Rules, Project: project, Key: x.key.Rules,
+		Route: x.rt.Rules, Project: project, Key: own,
 		Body: x.body, Dialect: x.from.name, Streamed: x.streamed, Model: x.target.ProviderModel,
 	}
 	if x.from == x.to {
@@ -41,6 +47,12 @@ func (x *exchange) parameters() error {
 		return f
 	}
 	return nil
+}
+
+// mayNameOthers says whether a body can have the field models, if perhaps in
+// escapes. Two searches, some 0.05 µs for 1 KB.
+func mayNameOthers(body []byte) bool {
+	return bytes.Contains(body, []byte(`"models"`)) || bytes.Contains(body, []byte(`\u00`))
 }
 
 // takes are the parameters of rules that an operation beside chat has.
