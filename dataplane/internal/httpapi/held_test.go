@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -264,22 +265,24 @@ func (p *endlessProvider) hold(t *testing.T, g *gateway, c *asked, key string, e
 	}
 	rest := func(sent int) int64 {
 		// While streams are under way there is garbage, too: what they hold is
-		// what stays, once all has arrived.
-		last, seen := int64(-1), int64(-1)
-		for limit := time.Now().Add(10 * time.Second); ; {
-			held, now := heapInUse()-before, got.Load()
-			still := stream.sent.Load() == int64(sent) && now == seen && max(held-last, last-held) < 64<<10
-			if still && held/int64(streams) <= mostHeld {
-				return held / int64(streams)
+		// what stays once all has arrived and nobody moves any more.
+		quiet, seen := 0, [2]int64{-1, -1}
+		for limit := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+			late := time.Now().After(limit)
+			now := [2]int64{got.Load(), allocated()}
+			if quiet++; now != seen || stream.sent.Load() != int64(sent) {
+				quiet, seen = 0, now
 			}
-			if time.Now().After(limit) {
+			if quiet < 4 && !late {
+				continue
+			}
+			if held := (heapInUse() - before) / int64(streams); held <= mostHeld || late {
 				if stream.sent.Load() != int64(sent) {
 					t.Errorf("%s: %d of %d pauses were reached", e.name, stream.sent.Load(), sent)
 				}
-				return held / int64(streams)
+				return held
 			}
-			last, seen = held, now
-			time.Sleep(2 * time.Millisecond)
+			quiet = 0
 		}
 	}
 	held := rest(streams)
@@ -293,6 +296,13 @@ func (p *endlessProvider) hold(t *testing.T, g *gateway, c *asked, key string, e
 	g.ledger.events = nil
 	g.ledger.mu.Unlock()
 	return held
+}
+
+// allocated is how much memory was ever taken.
+func allocated() int64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return int64(s[0].Value.Uint64()) >> 14
 }
 
 func heapInUse() int64 {
