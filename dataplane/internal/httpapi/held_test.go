@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/metrics"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,8 +22,8 @@ import (
 )
 
 // An endless stream is a provider's that never ends: what it begins with, and
-// what then comes again and again, where %[1]d is a number that grows and
-// %[2]s some KB of text.
+// what then comes again and again, where NUMBER grows, N60 and N50 start anew at
+// 60 and 50, and TEXT is some KB of text.
 type endless struct {
 	name       string
 	head, more []string
@@ -32,11 +33,11 @@ type endless struct {
 
 // never are what no dialect ends: events that grow for ever.
 var never = []endless{
-	{name: "one line of data", head: []string{`data: {"type":"x","a":"`}, more: []string{"%[2]s"}, raw: true},
-	{name: "one event of many lines", head: []string{"event: x\n"}, more: []string{"data: %[2]s\n"}, raw: true},
-	{name: "one comment", head: []string{": "}, more: []string{"%[2]s"}, raw: true},
-	{name: "one list", head: []string{`data: {"a":[`}, more: []string{`{"b":"%[2]s"},`}, raw: true},
-	{name: "one object", head: []string{`data: {`}, more: []string{`"k%[1]d":{"b":"%[2]s"},`}, raw: true},
+	{name: "one line of data", head: []string{`data: {"type":"x","a":"`}, more: []string{"TEXT"}, raw: true},
+	{name: "one event of many lines", head: []string{"event: x\n"}, more: []string{"data: TEXT\n"}, raw: true},
+	{name: "one comment", head: []string{": "}, more: []string{"TEXT"}, raw: true},
+	{name: "one list", head: []string{`data: {"a":[`}, more: []string{`{"b":"TEXT"},`}, raw: true},
+	{name: "one object", head: []string{`data: {`}, more: []string{`"kNUMBER":{"b":"TEXT"},`}, raw: true},
 }
 
 const (
@@ -52,44 +53,44 @@ const (
 // would hold most of.
 var hostile = map[string][]endless{
 	providerkind.OpenAIChat: {
-		{name: "text", more: []string{`{"id":"c","choices":[{"index":0,"delta":{"content":"%[2]s"}}]}`}},
-		{name: "arguments", more: []string{`{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"%[2]s"}}]}}]}`}},
-		{name: "calls", more: []string{`{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":%[1]d,"id":"c%[1]d%[2]s","type":"function","function":{"name":"f%[1]d","arguments":"%[2]s"}}]}}]}`}},
-		{name: "calls of many choices", more: []string{`{"id":"c","choices":[{"index":%[3]d,"delta":{"tool_calls":[{"index":%[1]d,"id":"c%[1]d%[2]s","type":"function","function":{"name":"f","arguments":"%[2]s"}}]}}]}`}},
-		{name: "end", head: []string{chatFinish}, more: []string{`{"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":%[1]d,"x":"%[2]s"}}`}},
-		{name: "names", head: []string{`{"id":"%[2]s%[2]s","model":"%[2]s","choices":[{"index":0,"delta":{"content":"a"}}]}`}, more: []string{`{"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}`}},
+		{name: "text", more: []string{`{"id":"c","choices":[{"index":0,"delta":{"content":"TEXT"}}]}`}},
+		{name: "arguments", more: []string{`{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"TEXT"}}]}}]}`}},
+		{name: "calls", more: []string{`{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":NUMBER,"id":"cNUMBERTEXT","type":"function","function":{"name":"fNUMBER","arguments":"TEXT"}}]}}]}`}},
+		{name: "calls of many choices", more: []string{`{"id":"c","choices":[{"index":N60,"delta":{"tool_calls":[{"index":NUMBER,"id":"cNUMBERTEXT","type":"function","function":{"name":"f","arguments":"TEXT"}}]}}]}`}},
+		{name: "end", head: []string{chatFinish}, more: []string{`{"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":NUMBER,"x":"TEXT"}}`}},
+		{name: "names", head: []string{`{"id":"TEXTTEXT","model":"TEXT","choices":[{"index":0,"delta":{"content":"a"}}]}`}, more: []string{`{"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}`}},
 	},
 	providerkind.Anthropic: {
 		{name: "text", head: []string{messageHead, `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`},
-			more: []string{`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%[2]s"}}`}},
+			more: []string{`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"TEXT"}}`}},
 		{name: "arguments", head: []string{messageHead, `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}`},
-			more: []string{`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"%[2]s"}}`}},
+			more: []string{`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"TEXT"}}`}},
 		{name: "a server's tool", head: []string{messageHead, `{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"t","name":"web_search","input":{}}}`},
-			more: []string{`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"%[2]s"}}`}},
-		{name: "open blocks", head: []string{messageHead}, more: []string{`{"type":"content_block_start","index":%[1]d,"content_block":{"type":"server_tool_use","id":"%[2]s","name":"f","input":{}}}`}},
+			more: []string{`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"TEXT"}}`}},
+		{name: "open blocks", head: []string{messageHead}, more: []string{`{"type":"content_block_start","index":NUMBER,"content_block":{"type":"server_tool_use","id":"TEXT","name":"f","input":{}}}`}},
 		{name: "blocks among each other", head: []string{messageHead}, more: []string{
-			`{"type":"content_block_start","index":%[4]d,"content_block":{"type":"tool_use","id":"%[2]s","name":"f","input":{}}}`,
-			`{"type":"content_block_delta","index":%[4]d,"delta":{"type":"input_json_delta","partial_json":"%[2]s"}}`}},
-		{name: "end", head: []string{messageHead, messageFinish}, more: []string{`{"type":"ping","x":"%[2]s"}`, messageFinish}},
+			`{"type":"content_block_start","index":N50,"content_block":{"type":"tool_use","id":"TEXT","name":"f","input":{}}}`,
+			`{"type":"content_block_delta","index":N50,"delta":{"type":"input_json_delta","partial_json":"TEXT"}}`}},
+		{name: "end", head: []string{messageHead, messageFinish}, more: []string{`{"type":"ping","x":"TEXT"}`, messageFinish}},
 	},
 	providerkind.Gemini: {
-		{name: "text", more: []string{`{"candidates":[{"index":0,"content":{"parts":[{"text":"%[2]s"}]}}]}`}},
+		{name: "text", more: []string{`{"candidates":[{"index":0,"content":{"parts":[{"text":"TEXT"}]}}]}`}},
 		{name: "arguments in pieces", head: []string{`{"candidates":[{"index":0,"content":{"parts":[{"functionCall":{"name":"f","willContinue":true}}]}}]}`},
-			more: []string{`{"candidates":[{"index":0,"content":{"parts":[{"functionCall":{"partialArgs":[{"jsonPath":"$.a","stringValue":"%[2]s","willContinue":true}],"willContinue":true}}]}}]}`}},
+			more: []string{`{"candidates":[{"index":0,"content":{"parts":[{"functionCall":{"partialArgs":[{"jsonPath":"$.a","stringValue":"TEXT","willContinue":true}],"willContinue":true}}]}}]}`}},
 		{name: "arguments of many candidates", more: []string{
-			`{"candidates":[{"index":%[3]d,"content":{"parts":[{"functionCall":{"name":"f","willContinue":true,"partialArgs":[{"jsonPath":"$.a","stringValue":"%[2]s%[2]s%[2]s%[2]s","willContinue":true}]}}]}}]}`}},
-		{name: "sources", more: []string{`{"candidates":[{"index":0,"content":{"parts":[{"text":"a"}]},"groundingMetadata":{"groundingChunks":[{"web":{"uri":"https://%[2]s/%[1]d","title":"t"}}]}}]}`}},
-		{name: "end", head: []string{geminiFinish}, more: []string{`{"candidates":[],"usageMetadata":{"promptTokenCount":1,"x":"%[2]s"}}`}},
+			`{"candidates":[{"index":N60,"content":{"parts":[{"functionCall":{"name":"f","willContinue":true,"partialArgs":[{"jsonPath":"$.a","stringValue":"TEXTTEXTTEXTTEXT","willContinue":true}]}}]}}]}`}},
+		{name: "sources", more: []string{`{"candidates":[{"index":0,"content":{"parts":[{"text":"a"}]},"groundingMetadata":{"groundingChunks":[{"web":{"uri":"https://TEXT/NUMBER","title":"t"}}]}}]}`}},
+		{name: "end", head: []string{geminiFinish}, more: []string{`{"candidates":[],"usageMetadata":{"promptTokenCount":1,"x":"TEXT"}}`}},
 	},
 	string(canon.Responses): {
-		{name: "text", head: []string{responseHead, responseItem}, more: []string{`{"type":"response.output_text.delta","item_id":"m","output_index":0,"content_index":0,"delta":"%[2]s"}`}},
+		{name: "text", head: []string{responseHead, responseItem}, more: []string{`{"type":"response.output_text.delta","item_id":"m","output_index":0,"content_index":0,"delta":"TEXT"}`}},
 		{name: "items", head: []string{responseHead}, more: []string{
-			`{"type":"response.output_item.added","output_index":%[1]d,"item":{"type":"function_call","id":"fc_%[1]d","call_id":"c%[1]d","name":"f","arguments":""}}`,
-			`{"type":"response.function_call_arguments.delta","item_id":"fc_%[1]d","output_index":%[1]d,"delta":"%[2]s"}`}},
+			`{"type":"response.output_item.added","output_index":NUMBER,"item":{"type":"function_call","id":"fc_NUMBER","call_id":"cNUMBER","name":"f","arguments":""}}`,
+			`{"type":"response.function_call_arguments.delta","item_id":"fc_NUMBER","output_index":NUMBER,"delta":"TEXT"}`}},
 		{name: "open items", head: []string{responseHead}, more: []string{
-			`{"type":"response.output_item.added","output_index":%[1]d,"item":{"type":"message","id":"%[2]s","x":"%[2]s","role":"assistant","content":[]}}`}},
+			`{"type":"response.output_item.added","output_index":NUMBER,"item":{"type":"message","id":"TEXT","x":"TEXT","role":"assistant","content":[]}}`}},
 		{name: "annotations", head: []string{responseHead, responseItem}, more: []string{
-			`{"type":"response.output_text.annotation.added","item_id":"m","output_index":0,"content_index":0,"annotation_index":%[1]d,"annotation":{"type":"url_citation","url":"https://%[2]s","title":"t","start_index":0,"end_index":1}}`}},
+			`{"type":"response.output_text.annotation.added","item_id":"m","output_index":0,"content_index":0,"annotation_index":NUMBER,"annotation":{"type":"url_citation","url":"https://TEXT","title":"t","start_index":0,"end_index":1}}`}},
 	},
 }
 
@@ -159,10 +160,7 @@ func (e *endless) bytes() []byte {
 	filler := strings.Repeat("x", 2000)
 	write := func(list []string, n int) {
 		for _, m := range list {
-			if strings.Contains(m, "%[") {
-				// All of the arguments are used, so that none is told to be too many.
-				m = fmt.Sprintf(m+"%.0[1]d%.0[2]s%.0[3]d%.0[4]d", n, filler, n%60, n%50)
-			}
+			m = strings.NewReplacer("N60", strconv.Itoa(n%60), "N50", strconv.Itoa(n%50), "NUMBER", strconv.Itoa(n), "TEXT", filler).Replace(m)
 			if e.raw {
 				b = append(b, m...)
 				continue
