@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/a-h/templ"
 
@@ -25,14 +26,14 @@ func (v *visit) catalogPage(status int, f view.Form) error {
 	if err != nil {
 		return err
 	}
-	m := view.Catalog{Form: f, Provider: v.c.QueryParam("provider"), Providers: []view.Option{{Value: "", Label: "All"}}, Open: len(f.Errors) > 0}
+	m := view.Catalog{Form: f, Provider: v.c.QueryParam("provider"), Query: strings.TrimSpace(v.c.QueryParam("q")), Providers: []view.Option{{Value: "", Label: "All"}}, Open: len(f.Errors) > 0}
 	seen := map[string]bool{}
 	for _, c := range all {
 		if !seen[c.Provider] {
 			seen[c.Provider] = true
 			m.Providers = append(m.Providers, view.Option{Value: c.Provider, Label: c.Provider})
 		}
-		if m.Provider != "" && c.Provider != m.Provider {
+		if m.Provider != "" && c.Provider != m.Provider || !isNamed(c, m.Query) {
 			continue
 		}
 		if m.Found++; len(m.Rows) == catalogListed {
@@ -46,6 +47,11 @@ func (v *visit) catalogPage(status int, f view.Form) error {
 		m.Rows = append(m.Rows, row)
 	}
 	return v.renderStatus(status, func(p view.Page) templ.Component { return view.CatalogPage(p, m) })
+}
+
+// isNamed says whether a part of a model's name is what was searched for.
+func isNamed(c apiclient.CatalogModel, query string) bool {
+	return strings.Contains(strings.ToLower(c.Name+" "+c.ProviderModel), strings.ToLower(query))
 }
 
 func (s *Server) catalogCreate(v *visit) error {

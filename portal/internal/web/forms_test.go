@@ -215,4 +215,9 @@ func TestCatalogIsSearched(t *testing.T) {
 	if p := b.get("/t/acme/models/new?q=none").want(200); !strings.Contains(p.text("empty"), "Not in the catalogue") {
 		t.Error("an empty search says nothing")
 	}
+	// The operator's page is searched alike.
+	s.api.on("GET /v1/me", 200, asOperator)
+	if p := b.get("/admin/catalog?q=model+5&provider=openai").want(200); !strings.Contains(p.text("catalog"), "m-59") || strings.Contains(p.text("catalog"), "m-49") {
+		t.Errorf("the operator found %s", p.text("catalog"))
+	}
 }

@@ -127,7 +127,7 @@ func catalogFilter(q url.Values, provider string, all []apiclient.CatalogModel) 
 	}
 	for _, c := range all {
 		wanted := f.Provider == "all" || c.Provider == f.Provider
-		if c.BuiltIn || !wanted || !strings.Contains(strings.ToLower(c.Name+" "+c.ProviderModel), strings.ToLower(f.Query)) {
+		if c.BuiltIn || !wanted || !isNamed(c, f.Query) {
 			continue
 		}
 		f.Found++
