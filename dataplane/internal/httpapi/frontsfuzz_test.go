@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,17 +32,18 @@ func FuzzFronts(f *testing.F) {
 	quick := start(f, w, func(c *httpapi.Config) { c.Limits = limits })
 	plain := start(f, w, func(c *httpapi.Config) { c.Limits, c.NoFastPath = limits, true })
 	for _, seed := range frontSeeds() {
-		f.Add([]byte(seed))
+		f.Add([]byte(seed), uint16(0))
+		f.Add([]byte(seed), uint16(strings.Index(seed, "\r\n\r\n")+4))
 	}
-	f.Fuzz(func(t *testing.T, sent []byte) {
-		if len(sent) > 16<<10 || bytes.Contains(sent, []byte("/metrics")) {
-			t.Skip()
+	f.Fuzz(func(t *testing.T, sent []byte, cut uint16) {
+		if len(sent) > 16<<10 || bytes.Contains(sent, []byte("/metrics")) || bytes.Contains(sent, []byte("HEAD ")) {
+			t.Skip() // metrics change, and how answers to HEAD end is not seen below
 		}
 		sent = bytes.ReplaceAll(sent, []byte(keyInSeeds), []byte(key))
 		// A difference that time alone makes is gone the next time.
 		var want, got string
 		for range 4 {
-			want, got = said(t, plain.addr, sent), said(t, quick.addr, sent)
+			want, got = said(t, plain.addr, sent, int(cut)), said(t, quick.addr, sent, int(cut))
 			if want == got {
 				return
 			}
@@ -77,15 +79,16 @@ func frontSeeds() []string {
 		strings.Replace(one, "Host: gate", "Host: [::1]:80", 1), strings.Replace(one, "Host: gate", "Host: :", 1), strings.Replace(one, "Host: gate", "Host: g/a", 1),
 		strings.Replace(one, "HTTP/1.1", "HTTP/1.0", 1) + one, strings.Replace(one, "POST", "PUT", 1) + one,
 		post(chat, "X-A: "+strings.Repeat("a", 2000)+"\r\n", hello) + one, post(chat, strings.Repeat("A:\r\n", 500), hello),
-		"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n" + one, "HEAD /v1/files HTTP/1.1\r\nHost: a\r\n\r\n" + one, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n" + one, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	}
 }
 
 var anyID = regexp.MustCompile(`req_[0-9a-z]{26}`)
 
-// said is what a caller hears who sends all at once and then asks for a last
-// answer, but for what differs from call to call.
-func said(t *testing.T, addr string, sent []byte) string {
+// said is what a caller hears who sends all at once, or in two pieces when cut
+// is not 0, and with it asks for a last answer; but for what differs from call
+// to call.
+func said(t *testing.T, addr string, sent []byte, cut int) string {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -93,7 +96,14 @@ func said(t *testing.T, addr string, sent []byte) string {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
-	go c.Write(append(bytes.Clone(sent), "GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"...))
+	go func() {
+		all := append(bytes.Clone(sent), "GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"...)
+		if cut = min(cut, len(all)); cut > 0 {
+			c.Write(all[:cut])
+			time.Sleep(time.Millisecond) // so that the pieces are read apart, most often
+		}
+		c.Write(all[cut:])
+	}()
 	in := bufio.NewReader(c)
 	var all strings.Builder
 	for {
@@ -105,11 +115,14 @@ func said(t *testing.T, addr string, sent []byte) string {
 			return all.String()
 		}
 		body, err := io.ReadAll(resp.Body)
+		if errors.Is(err, syscall.ECONNRESET) {
+			err = nil // it only shows that something was left unread
+		}
 		fmt.Fprintf(&all, "%s %d %v %v\n%s\n", resp.Status, resp.ContentLength, resp.TransferEncoding, err, anyID.ReplaceAll(body, []byte("ID")))
 		for _, h := range []http.Header{resp.Header, resp.Trailer} {
 			for _, name := range slices.Sorted(maps.Keys(h)) {
 				switch name {
-				case "Date", "Retry-After", "Retry-After-Ms", "X-Request-Id":
+				case "Date", "Retry-After", "Retry-After-Ms", "X-Request-Id", "Request-Id":
 					fmt.Fprintf(&all, "%s: %t\n", name, h.Get(name) != "")
 				default:
 					fmt.Fprintf(&all, "%s: %q\n", name, h[name])
