@@ -71,6 +71,10 @@ func TestOurFactsAreOfOurModels(t *testing.T) {
 	if c := known["openai/text-embedding-3-small"]; c == nil || !slices.Equal(c.Operations, []string{"embeddings"}) {
 		t.Errorf("embeddings: %+v", c)
 	}
+	// The built-in model that answers everything is bound to nothing; the others are.
+	if known["demo/demo"] != nil || known["demo/demo-embed"] == nil || slices.Contains(known["demo/demo-rerank"].Operations, "chat") {
+		t.Error("the built-in models")
+	}
 	for _, bad := range []string{"openai,x,many,chat,text,text,yes,no,no,no,", "openai,x,,chat,Text,text,yes,no,no,no,", "openai,x,,chat,text,text,maybe,no,no,no,",
 		"openai,x,,chat,text,text,yes,no,no,no,soon", "openai,x", "openai,x,,,,,,,,,\nopenai,x,,,,,,,,,"} {
 		if _, err := parseFacts(strings.NewReader(factsHeader + "\n" + bad + "\n")); err == nil {
