@@ -230,8 +230,8 @@ func (s *Service) checkURL(c *Credential, now *secret) error {
 	if err != nil || (u.Scheme != "https" && len(s.allowed) == 0) {
 		return fault.Invalid("body.base_url", "must start with https://", "Secrets travel encrypted only; the operator can allow http for networks of their own.")
 	}
-	if c.AuthStyle == Google && now.text == secretform.Metadata && !secretform.GoogleHost(u) {
-		return fault.Invalid("body.base_url", "is none of Google's", "The identity of the machine is shown to Google alone: use an address under googleapis.com, or the key of a service account.")
+	if c.AuthStyle == Google && now.text == secretform.Metadata && !secretform.GoogleModels(u) {
+		return fault.Invalid("body.base_url", "is none of Google's for models", "The identity of the machine is shown to Google's models alone: use their address under googleapis.com, or the key of a service account.")
 	}
 	a, ok := literal(u.Hostname())
 	switch {

@@ -113,13 +113,28 @@ func (c *call) fillPass(ec echo.Context) {
 	p.Headers = passed(h, req)
 }
 
-// climbs says whether a path could leave the base URL of the provider.
+// climbs says whether a path could leave the base URL of the provider, also
+// behind servers that unescape it more than once.
 func climbs(escaped string) bool {
-	plain, err := url.PathUnescape(escaped)
-	if err != nil {
-		return true
+	const most = 4
+	for i := range most {
+		plain, err := url.PathUnescape(escaped)
+		switch {
+		case err != nil:
+			return i == 0
+		case odd(plain):
+			return true
+		case plain == escaped:
+			return false
+		}
+		escaped = plain
 	}
-	for part := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
+	return true
+}
+
+// odd says whether a path has steps upwards or bytes that stand in no path.
+func odd(path string) bool {
+	for part := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
 		if strings.Trim(part, ".") == "" || strings.HasPrefix(part, "..;") {
 			return true
 		}

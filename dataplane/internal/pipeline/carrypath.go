@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"net/url"
 	"strings"
 	"time"
 
@@ -19,8 +18,6 @@ func (x *exchange) owner() error {
 	switch {
 	case x.req.Pass.Upgrade:
 		return noUpgrade()
-	case climbsLater(x.req.Pass.Path):
-		return fault.New(fault.UnknownPath, "", nil)
 	case len(x.key.AllowedRoutes) > 0:
 		return fault.New(fault.ModelNotAllowed, "This key is for some routes alone, so it may not reach a provider itself: no files, no batches, no proxy.", nil).
 			WithFix("Use a key that may call all routes.")
@@ -150,25 +147,6 @@ func overrides(name string) bool {
 		return true
 	}
 	return false
-}
-
-// climbsLater says whether a path could leave the base URL at a provider behind
-// servers that unescape it more than once.
-func climbsLater(path string) bool {
-	const most = 4
-	for range most {
-		plain, err := url.PathUnescape(path)
-		if err != nil || plain == path {
-			return false
-		}
-		path = plain
-		for part := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
-			if strings.Trim(part, ".") == "" || strings.HasPrefix(part, "..;") {
-				return true
-			}
-		}
-	}
-	return true
 }
 
 // contentType is what the provider is told of the body. One that was read as
