@@ -64,7 +64,7 @@ func verbs() []verb {
 		{"doctor", "check that ledger, rollups and config agree", "tollgate doctor [-o table|json|yaml]",
 			"Without TOLLGATE_DATABASE_URL it looks at the database of a running `tollgate up`.", doctor},
 		{"prices", "take over a public price list", "tollgate prices import [--format genai-prices|litellm|models.dev|openrouter] [--dry-run] [--effective DATE] [-o table|json] FILE|DIRECTORY|URL",
-			"Prices become new dated versions, all of them or none. What an operator set and models that are pinned stay.\n--dry-run only shows what would change. A directory is one with the tables of models.dev.", prices},
+			"Prices become new dated versions, all of them or none. What an operator set and models that are pinned stay.\n--dry-run only shows what would change. A directory is one with the tables of models.dev.\ndocs/catalog.md tells what is read of a list and whose price counts.", prices},
 		{"version", "say which version this is", "tollgate version [-o table|json|yaml]", "", showVersion},
 	}
 }

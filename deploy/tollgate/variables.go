@@ -33,7 +33,7 @@ func placeVariables() []variable {
 		{"TOLLGATE_PORTAL_ADDR", "up portal", "127.0.0.1:8082", "where the pages are served"},
 		{"TOLLGATE_OPS_ADDR", "up controlplane dataplane", "", "serves /metrics there, and not on the main address"},
 		{"TOLLGATE_GATEWAY_URL", "up dataplane portal", "", "public base URL of the gateway"},
-		{"TOLLGATE_API_URL", "up portal prices", "", "the control plane, as the portal reaches it"},
+		{"TOLLGATE_API_URL", "up portal prices", "", "the control plane, as portal and tools reach it"},
 		{"TOLLGATE_PORTAL_URL", "up portal", "", "public base URL of the portal"},
 		{"TOLLGATE_DATABASE_URL", "up controlplane migrate doctor", "", "Postgres; up starts a private one without it"},
 		{"TOLLGATE_NATS_URL", "controlplane dataplane", "", "NATS with JetStream"},

@@ -103,7 +103,7 @@ func (r *Reader) Model() (string, error) {
 		}
 	}
 	if !r.found {
-		return "", fault.New(fault.MissingField, "", nil).WithParam("model")
+		return "", noModel()
 	}
 	return r.model, nil
 }
@@ -282,6 +282,11 @@ func (r *Reader) settled(n int) error {
 	return nil
 }
 
+func noModel() error {
+	return fault.New(fault.MissingField, "The form has no model.", nil).
+		WithParam("model").WithFix("Put the field model before the file, or name the route in the query (?model=) or in the header x-tollgate-model.")
+}
+
 func tooLong() error {
 	return fault.New(fault.WrongType, "The field model is too long.", nil).WithParam("model")
 }
@@ -295,7 +300,7 @@ func (r *Reader) settledAt(n int) error {
 	value := string(r.w[r.skip:n])
 	switch {
 	case value == "":
-		return fault.New(fault.MissingField, "", nil).WithParam("model")
+		return noModel()
 	case len(value) > maxModel:
 		return tooLong()
 	}

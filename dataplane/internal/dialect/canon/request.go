@@ -53,7 +53,8 @@ func (r *Request) Unsupported(to Dialect) *fault.Fault {
 	}
 	for i := range r.Extra {
 		if e := &r.Extra[i]; e.Needed {
-			return fault.Newf(fault.UnsupportedField, "The provider of this route cannot be told %s, and the request means something else without it.", e.Name).WithParam(e.Name)
+			return fault.Newf(fault.UnsupportedField, "The provider of this route cannot be told %s, and the request means something else without it.", e.Name).
+				WithParam(e.Name).WithFix("Leave the field out, or call a route whose provider speaks your dialect.")
 		}
 	}
 	return nil

@@ -136,6 +136,9 @@ func wrongType(param, want string) *fault.Fault {
 
 // malformed says where the text stops being JSON.
 func malformed(s *jsonscan.Scanner) *fault.Fault {
+	if len(s.Text()) == 0 {
+		return fault.New(fault.MalformedJSON, "The body is empty.", nil)
+	}
 	if s.Pos() >= len(s.Text()) {
 		return fault.Newf(fault.MalformedJSON, "The body is not valid JSON: it ends after %d bytes in the middle of a value.", len(s.Text()))
 	}
@@ -153,7 +156,7 @@ func (r *Request) Read(body []byte, shape *Shape) *fault.Fault {
 		if _, ok := s.Value(); !ok || !s.End() {
 			return malformed(&s)
 		}
-		return fault.New(fault.WrongType, "The body must be a JSON object.", nil)
+		return fault.New(fault.WrongType, "The body must be a JSON object.", nil).WithFix("Send one JSON object, as the API's documentation shows it.")
 	}
 	bad := r.readObject(&s)
 	if bad != nil && bad.Kind != fault.MalformedJSON {

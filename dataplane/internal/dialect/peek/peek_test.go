@@ -128,6 +128,19 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// What is wrong with a body is said in words that fit it.
+func TestWhatIsWrongIsSaid(t *testing.T) {
+	for body, want := range map[string]string{
+		"": "The body is empty.", `{"model":`: "it ends after 9 bytes", `{"a" 1}`: "at byte 5", "[]": "must be a JSON object",
+	} {
+		var r Request
+		f := r.Read([]byte(body), &Chat)
+		if f == nil || !strings.Contains(f.Detail, want) || strings.Contains(f.Fix, "param") {
+			t.Errorf("%q: %v", body, f)
+		}
+	}
+}
+
 func TestReadAllocatesNothing(t *testing.T) {
 	body := request(1 << 10)
 	var r Request
