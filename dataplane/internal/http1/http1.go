@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -110,7 +111,7 @@ func (s *Server) serve(nc net.Conn) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			s.cfg.Logger.Error("fast path panicked", "panic", fmt.Sprint(v))
+			s.cfg.Logger.Error("fast path panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			nc.Close()
 		}
 		s.forget(c)
