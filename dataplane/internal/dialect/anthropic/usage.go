@@ -107,12 +107,14 @@ func (r *report) detail(s *jsonscan.Scanner, name1 string, into1 *int64, name2 s
 		return s.Skip()
 	}
 	return s.Object(func(name []byte) bool {
-		into := into1
+		var into *int64
 		switch string(name) {
 		case name1:
+			into = into1
 		case name2:
 			into = into2
-		default:
+		}
+		if into == nil {
 			return s.Skip()
 		}
 		_, ok := r.count(s, into)
