@@ -63,7 +63,7 @@ type Server struct {
 	none chan struct{}
 }
 
-// New makes a server. Close lets go of what it holds.
+// New makes a server, which must be closed.
 func New(cfg Config) (*Server, error) {
 	w, err := newWatcher()
 	if err != nil {
@@ -206,7 +206,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close breaks the connections that are still there, and lets go of the rest.
+// Close breaks the connections that are still there, and ends the watch for
+// callers who leave.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	for c := range s.conns {

@@ -96,11 +96,10 @@ func newHanded(addr net.Addr) *handed {
 	return &handed{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
-// take hands a connection over, with what was read from it.
+// take hands a connection over, with what was read from it. All that the fast
+// path accepts are limited ones.
 func (h *handed) take(nc net.Conn, read []byte) {
-	if c, ok := nc.(*limitedConn); ok {
-		c.read = read
-	}
+	nc.(*limitedConn).read = read
 	select {
 	case h.conns <- nc:
 	case <-h.done:

@@ -296,7 +296,8 @@ func (p *endlessProvider) hold(t *testing.T, g *gateway, c *asked, key string, e
 	return held
 }
 
-// allocated is how much memory was ever taken.
+// allocated is how much memory was ever taken, in units of 16 KiB: less than one
+// of them is no move.
 func allocated() int64 {
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(s)

@@ -1,7 +1,7 @@
 // Package httpapi owns the data plane's HTTP front: the fast path of package
 // http1, echo on net/http behind it, limits on what a connection may cost, and
-// the way from a request to the pipeline and back. It turns faults into OpenAI errors, here and nowhere else. It must
-// not know tenants' config, providers or usage.
+// the way from a request to the pipeline and back. It turns faults into HTTP,
+// here and nowhere else. It must not know tenants' config, providers or usage.
 package httpapi
 
 import (
