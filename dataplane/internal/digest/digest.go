@@ -14,12 +14,13 @@ type Event struct {
 	// Dropped says that elements of lists were left out.
 	Dropped bool
 
-	// field is the name of the line's field, and of what is known of it.
+	// field is what came of the name of the line's field.
 	field []byte
 	line  line
 	name  []byte
 	json  pruner
-	told  bool
+	// told says that there was a line of data.
+	told bool
 }
 
 // line is what is known of the line that is open.
@@ -27,8 +28,8 @@ type line uint8
 
 const (
 	unknown line = iota
-	// begun is a line of data or a name before its first byte, which may be a
-	// space that does not count.
+	// dataBegun and nameBegun are lines before the first byte of their value,
+	// which may be a space that does not count.
 	dataBegun
 	nameBegun
 	inData

@@ -15,8 +15,8 @@ import (
 // of one stream may make the data plane hold.
 const MaxEvent = 512 << 10
 
-// ErrTooLarge is returned for an event larger than MaxEvent.
-var ErrTooLarge = errors.New("an event of the stream is larger than 512 KiB")
+// ErrTooLarge is returned for an event larger than its splitter may hold.
+var ErrTooLarge = errors.New("an event of the stream is too large to be held")
 
 // Splitter cuts a stream into events. It copies only events that are torn
 // over two reads.
@@ -98,7 +98,8 @@ func (s *Splitter) give(ev []byte, event func([]byte) error) error {
 	return event(ev)
 }
 
-// Rest is what came after the last complete event, or the end of it.
+// Rest is what came after the last complete event, but for the pieces of a large
+// one that were given out.
 func (s *Splitter) Rest() []byte { return s.pending }
 
 // Held is how much memory the splitter takes.
