@@ -171,8 +171,8 @@ func (f *follower) bound(ev *canon.Event) error {
 }
 
 // weigh ends a translation that would hold too much. A plain answer that is
-// told as a stream is there already, and has no reader. Each event costs a sum of
-// what is bounded or counted already.
+// told as a stream is there already, and has no reader. What is weighed is bounded
+// or counted already, so that each event costs no more than a sum.
 func (f *follower) weigh(written int) error {
 	if f.writer == nil || f.reader == nil {
 		return nil
@@ -182,7 +182,7 @@ func (f *follower) weigh(written int) error {
 		n += f.frames.Held()
 	}
 	if n += canon.Held(f.reader) + canon.Held(f.writer); n > maxFollowed {
-		return tooLarge("more of the stream must be held than 1 MiB")
+		return tooLarge("more than 832 KiB of the stream would have to be held")
 	}
 	return nil
 }
