@@ -1,10 +1,9 @@
 package gemini
 
 import (
-	"sync"
-
 	"bytes"
 	"strconv"
+	"sync"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
