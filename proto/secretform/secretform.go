@@ -181,11 +181,11 @@ func (g *Google) Key() (*rsa.PrivateKey, error) {
 // TLS.
 func (g *Google) FromGoogle() bool {
 	u, err := url.Parse(g.TokenURI)
-	return err == nil && (GoogleHost(u) || u.Scheme == "https" && u.Host == "accounts.google.com")
+	return err == nil && (googleHost(u) || u.Scheme == "https" && u.Host == "accounts.google.com")
 }
 
-// GoogleHost reports whether an address is one of Google's APIs, over TLS.
-func GoogleHost(u *url.URL) bool {
+// googleHost reports whether an address is one of Google's APIs, over TLS.
+func googleHost(u *url.URL) bool {
 	return u.Scheme == "https" && (u.Port() == "" || u.Port() == "443") && strings.HasSuffix(strings.ToLower(u.Hostname()), ".googleapis.com")
 }
 
@@ -195,7 +195,7 @@ func GoogleModels(u *url.URL) bool {
 	api, rest, _ := strings.Cut(strings.ToLower(u.Hostname()), ".")
 	// Below others, such as storage, the first word is anybody's to choose.
 	own := rest == "googleapis.com" || strings.HasSuffix(rest, ".rep.googleapis.com")
-	return own && GoogleHost(u) && (api == "aiplatform" || strings.HasSuffix(api, "-aiplatform") || api == "generativelanguage")
+	return own && googleHost(u) && (api == "aiplatform" || strings.HasSuffix(api, "-aiplatform") || api == "generativelanguage")
 }
 
 // String is the form that is stored.
