@@ -82,7 +82,7 @@ const smallBody = 256 << 10
 // open finds the model of a carried call that names a route: in JSON, in the
 // query, or in a form, of which up to 1 MiB is held until it comes.
 func (x *exchange) open() error {
-	c, pass := &carried{length: -1, asked: tally.Scanner{Asked: true}}, x.req.Pass
+	c, pass := &carried{length: -1}, x.req.Pass
 	x.carried, x.from = c, wireOf(x.req.Dialect)
 	if pass.Upgrade {
 		return noUpgrade()
@@ -198,6 +198,7 @@ func (x *exchange) ask(p []byte) {
 	c := x.carried
 	c.sent += int64(len(p))
 	if x.req.Operation == Proxy {
+		c.asked.Asked = true
 		c.asked.Feed(p)
 	}
 }
