@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 
@@ -192,9 +193,28 @@ func (t *term) storeSnapshots(ctx context.Context) error {
 	}
 }
 
+// whileConnected gives a context that ends when the connection is lost. What was
+// sent to a NATS that died is not acknowledged by the one that comes back: a
+// snapshot half stored would be waited for in vain.
+func whileConnected(ctx context.Context, nc *nats.Conn) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	lost := nc.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	context.AfterFunc(ctx, func() { nc.RemoveStatusListener(lost) }) // which closes it
+	go func() {
+		<-lost
+		cancel()
+	}()
+	if !nc.IsConnected() {
+		cancel()
+	}
+	return ctx, cancel
+}
+
 func (t *term) storeSnapshot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, longWork)
 	defer cancel()
+	ctx, end := whileConnected(ctx, t.cfg.NATS)
+	defer end()
 	snap, err := t.cfg.Snapshots.Open(ctx)
 	if err != nil {
 		return err
