@@ -22,8 +22,7 @@ func (x *exchange) proxyModel() string {
 	if asked == "" || answered == "" {
 		return asked + answered
 	}
-	version, same := strings.CutPrefix(answered, asked)
-	if same && (len(version) < 2 || version[1] >= '0' && version[1] <= '9') {
+	if isVersion(answered, asked) {
 		return asked
 	}
 	if _, cost, sell, _ := x.config.PricesOf(x.target, answered); len(cost) > 0 || len(sell) > 0 {
@@ -33,6 +32,21 @@ func (x *exchange) proxyModel() string {
 }
 
 const maxModelName = 256
+
+// isVersion says whether a name is that of a model with a date or a number of
+// three digits and more behind it. Fewer digits name another model: gpt-5.4 is
+// no gpt-5.
+func isVersion(name, model string) bool {
+	version, same := strings.CutPrefix(name, model)
+	if !same || version == "" {
+		return same
+	}
+	if version[0] != '-' && version[0] != '@' {
+		return false
+	}
+	digits := strings.IndexFunc(version[1:]+".", func(r rune) bool { return r < '0' || r > '9' })
+	return digits >= 3
+}
 
 // modelName reads a name as it stands in JSON. It goes into a header, so it is
 // none with more in it than can stand there.
