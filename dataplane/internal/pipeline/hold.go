@@ -15,8 +15,9 @@ import (
 //
 //	                           passed    translated
 //	event that is not whole    512 KiB   } maxFollowed
-//	its digest                  64 KiB   } together,
-//	end that is held back       64 KiB   } 832 KiB
+//	(64 KiB once it is larger            } together,
+//	and only its digest is kept)         } 832 KiB
+//	end that is held back       64 KiB   }
 //	text, to count tokens      128 KiB   }
 //	reader                     192 KiB   }
 //	writer                           –   }
@@ -203,20 +204,26 @@ func (f *follower) passLarge(p []byte, last bool) error {
 		}
 		f.digest = new(digest.Event)
 	}
-	f.digest.Feed(p)
-	if last {
-		if err := f.readDigest(); err != nil {
+	if !last && f.writer == nil {
+		// Passed before it is read: a caller who does not take it makes us hold
+		// this piece, and not its digest beside it.
+		f.torn = true
+		if err := f.put(p); err != nil {
 			return err
 		}
 	}
-	if f.writer != nil {
+	f.digest.Feed(p)
+	if !last {
 		return nil
+	}
+	if err := f.readDigest(); err != nil || f.writer != nil {
+		return err
 	}
 	f.torn = true
 	if err := f.put(p); err != nil {
 		return err
 	}
-	f.torn = !last || len(f.held) > 0
+	f.torn = len(f.held) > 0
 	return nil
 }
 
