@@ -21,12 +21,10 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/responses"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
-
-// recorded is traffic of real providers, kept beside the repository.
-const recorded = "../../../../shared/data/providers"
 
 var formats = []dialect.Format{openai.Format{}, anthropic.Format{}, gemini.Format{}, responses.Format{}, bedrock.Format{}, cohere.Format{}}
 
@@ -47,14 +45,12 @@ type recording struct {
 	payloads [][]byte
 }
 
-// recordings finds the answers among the recorded files, by what they hold.
-func recordings(t *testing.T) []recording {
+// recorded finds the answers among the recorded files, by what they hold.
+func recorded(t *testing.T) []recording {
 	t.Helper()
-	if _, err := os.Stat(recorded); err != nil {
-		t.Skip("the recordings are not beside the repository")
-	}
+	dir := recordings.Dir(t)
 	var all []recording
-	err := filepath.WalkDir(recorded, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -62,7 +58,7 @@ func recordings(t *testing.T) []recording {
 		if err != nil {
 			return err
 		}
-		r := recording{path: strings.TrimPrefix(path, recorded+"/")}
+		r := recording{path: strings.TrimPrefix(path, dir+"/")}
 		switch {
 		case strings.HasSuffix(path, ".chunks.txt"):
 			for line := range bytes.Lines(body) {
@@ -293,7 +289,7 @@ var broken = []string{"spliced-message-start.chunks.txt"}
 // reasoning and stop reason in each dialect and on the way back.
 func TestEveryAnswerInEveryDialect(t *testing.T) {
 	table := newTable()
-	for _, r := range recordings(t) {
+	for _, r := range recorded(t) {
 		own := formatOf(r.dialect)
 		for _, other := range formats {
 			var err error

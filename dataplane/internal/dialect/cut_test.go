@@ -25,7 +25,7 @@ const (
 func TestRecordingsCutAnywhere(t *testing.T) {
 	began := time.Now()
 	cuts, answers := 0, 0
-	for _, r := range recordings(t) {
+	for _, r := range recorded(t) {
 		f := formatOf(r.dialect)
 		check := func(at int, err error) {
 			cuts++

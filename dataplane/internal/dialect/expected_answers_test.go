@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -190,10 +191,7 @@ func said(a *canon.Answer) any {
 // TestBrokenAnswers: what is no answer of the dialect is a fault of a known
 // kind, whole and as a stream, and ends.
 func TestBrokenAnswers(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(expectations, "response/detect/*"))
-	if len(files) == 0 {
-		t.Skip("the recordings are not beside the repository")
-	}
+	files := recordings.Glob(t, expectations+"/response/detect/*")
 	n := 0
 	for _, path := range files {
 		if strings.HasSuffix(path, ".snap") {

@@ -17,11 +17,12 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/peek"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 )
 
 // expectations is where requests and answers lie with what is expected of
 // their translation.
-const expectations = recorded + "/agentgateway"
+const expectations = "agentgateway"
 
 // difference is one place where a translation of ours is not what was expected.
 type difference struct{ at, theirs, ours string }
@@ -207,28 +208,17 @@ type snap struct {
 // snaps finds the expectations below the given folders.
 func snaps(t *testing.T, folders ...string) []snap {
 	t.Helper()
-	if _, err := os.Stat(expectations); err != nil {
-		t.Skip("the recordings are not beside the repository")
-	}
 	var all []snap
 	for _, folder := range folders {
-		files, err := filepath.Glob(filepath.Join(expectations, folder, "*.snap"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("no expectations in %s: %v", folder, err)
-		}
-		for _, f := range files {
-			b, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, rest, _ := strings.Cut(string(b), "---\n")
+		for _, f := range recordings.Glob(t, path.Join(expectations, folder, "*.snap")) {
+			_, rest, _ := strings.Cut(string(recordings.Read(t, f)), "---\n")
 			_, body, ok := strings.Cut(rest, "\n---\n")
 			if !ok {
 				t.Fatalf("%s has no body", f)
 			}
 			stem, target, _ := strings.Cut(strings.TrimSuffix(filepath.Base(f), ".snap"), ".")
 			all = append(all, snap{
-				name: path.Join(path.Base(folder), stem) + " " + target, source: filepath.Join(expectations, folder, stem),
+				name: path.Join(path.Base(folder), stem) + " " + target, source: filepath.Join(filepath.Dir(f), stem),
 				target: target, body: []byte(body),
 			})
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/gemini"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/responses"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/money"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
@@ -264,10 +264,7 @@ func number(raw json.RawMessage) (n int64) {
 // usageBodies are those that are kept beside the repository.
 func usageBodies(t *testing.T) (all []usageBody) {
 	t.Helper()
-	data, err := os.ReadFile(recorded + "/genai-prices-usage/usages.json")
-	if err != nil {
-		t.Skip("the recordings are not beside the repository")
-	}
+	data := recordings.Read(t, recordings.Dir(t)+"/genai-prices-usage/usages.json")
 	if err := json.Unmarshal(data, &all); err != nil || len(all) < 700 {
 		t.Fatal(len(all), err)
 	}

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"os"
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/eventstream"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 )
 
 // TestKnownFrames are from the published test suite of the encoding: an empty
@@ -95,10 +95,8 @@ func FuzzSplitter(f *testing.F) {
 	two := eventstream.Append(eventstream.Append(nil, &m), &m)
 	f.Add(two, uint8(1))
 	f.Add(two[:len(two)-3], uint8(7))
-	for _, name := range []string{"bedrock/basic.bin", "bedrock/tool.bin", "detect/bedrock-broken.bin", "detect/bedrock-invoke.bin"} {
-		if b, err := os.ReadFile("../../../../shared/data/providers/agentgateway/response/" + name); err == nil {
-			f.Add(b, uint8(50))
-		}
+	for _, b := range recordings.Seeds(f, "agentgateway/response/bedrock/*.bin", "agentgateway/response/detect/bedrock-*.bin") {
+		f.Add(b, uint8(50))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, size uint8) {
 		whole, err1 := split(b, len(b)+1)

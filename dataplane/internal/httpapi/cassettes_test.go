@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/testconfig"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 	usagev1 "github.com/tollgate/tollgate/proto/tollgate/usage/v1"
@@ -29,15 +29,8 @@ type cassette struct {
 // recordedCalls reads the calls that are kept beside the repository.
 func recordedCalls(t *testing.T) (all []cassette) {
 	t.Helper()
-	names, _ := filepath.Glob(recordedAt + "/envoy-ai-gateway/cassettes/*.yaml")
-	if len(names) == 0 {
-		t.Skip("the recordings are not beside the repository")
-	}
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, name := range recordings.Glob(t, "envoy-ai-gateway/cassettes/*.yaml") {
+		data := recordings.Read(t, name)
 		request, response, ok := strings.Cut(string(data), " response:\n")
 		if !ok {
 			t.Fatalf("%s holds no answer", name)

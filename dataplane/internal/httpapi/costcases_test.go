@@ -6,12 +6,11 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/testconfig"
 	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
@@ -28,14 +27,11 @@ type costCase struct {
 // costCases are kept beside the repository.
 func costCases(t *testing.T) []costCase {
 	t.Helper()
-	files, _ := filepath.Glob(recordedAt + "/*-cost-cases/cases.json")
+	files := recordings.Glob(t, "*-cost-cases/cases.json")
 	if len(files) != 1 {
-		t.Skip("the cases are not beside the repository")
+		t.Fatal(files)
 	}
-	data, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := recordings.Read(t, files[0])
 	var all struct {
 		Wires []string
 		Cases []costCase

@@ -14,13 +14,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/testconfig"
 	"github.com/tollgate/tollgate/proto/providerkind"
 	configv1 "github.com/tollgate/tollgate/proto/tollgate/config/v1"
 )
-
-// recordedAt is where traffic of real providers is kept beside the repository.
-const recordedAt = "../../../../shared/data/providers"
 
 // recorded is an answer of a provider: its bytes on the wire.
 type recorded struct {
@@ -32,11 +30,9 @@ type recorded struct {
 // recordedAnswers finds the answers of chats in the dialects of callers.
 func recordedAnswers(t *testing.T) []recorded {
 	t.Helper()
-	if _, err := os.Stat(recordedAt); err != nil {
-		t.Skip("the recordings are not beside the repository")
-	}
+	dir := recordings.Dir(t)
 	var all []recorded
-	err := filepath.WalkDir(recordedAt, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.Contains(path, "/requests/") {
 			return err
 		}
@@ -44,7 +40,7 @@ func recordedAnswers(t *testing.T) []recorded {
 		if err != nil {
 			return err
 		}
-		r := recorded{path: strings.TrimPrefix(path, recordedAt+"/"), wire: body}
+		r := recorded{path: strings.TrimPrefix(path, dir+"/"), wire: body}
 		switch {
 		case strings.HasSuffix(path, ".chunks.txt"):
 			r.stream, r.dialect = true, answersIn(firstLine(body))

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -328,7 +329,7 @@ func TestCountTokens(t *testing.T) {
 			t.Errorf("%s: %v", body, f)
 		}
 	}
-	if n, f := ReadTokenCount(mustRead(t, data(t)+"/agentgateway/response/anthropic/count_tokens.json")); n != 42 || f != nil {
+	if n, f := ReadTokenCount(recordings.Read(t, recordings.Dir(t)+"/agentgateway/response/anthropic/count_tokens.json")); n != 42 || f != nil {
 		t.Errorf("%d %v", n, f)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -15,8 +16,8 @@ import (
 // Requests that are accepted are written as JSON, for their own dialect and
 // from another, and read back as the same request.
 func FuzzReadRequest(f *testing.F) {
-	for _, p := range glob(f, "agentgateway/requests/messages/*.json") {
-		f.Add(mustRead(f, p))
+	for _, b := range recordings.Seeds(f, "agentgateway/requests/messages/*.json") {
+		f.Add(b)
 	}
 	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":[{"content":[{"type":"document","source":{"type":"content","content":[{"type":"text","text":"a"}]},"citations":{"enabled":true}}],"type":"tool_result","tool_use_id":"a"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"tollgate/gemini/x/y"},{"type":"tool_use","id":"a","name":"f","input":"{"}]}],"a.b":1,"cache_control":{"type":"x"},"thinking":{"type":"later"},"tools":[{"name":"f","type":null,"cache_control":{"type":"ephemeral","scope":1}}]}`))
 	f.Fuzz(checkRequest)
@@ -222,8 +223,8 @@ func mutants(body []byte, try func([]byte)) {
 
 func TestMutants(t *testing.T) {
 	n := 0
-	for _, p := range glob(t, "agentgateway/requests/messages/*.json") {
-		mutants(mustRead(t, p), func(b []byte) { n++; checkRequest(t, b) })
+	for _, p := range recordings.Glob(t, "agentgateway/requests/messages/*.json") {
+		mutants(recordings.Read(t, p), func(b []byte) { n++; checkRequest(t, b) })
 	}
 	const large = 5 << 10
 	a := foreign()

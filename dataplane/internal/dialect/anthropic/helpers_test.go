@@ -3,72 +3,34 @@ package anthropic
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 )
 
 var _ dialect.Format = Format{}
 
-// data is the folder of recordings, beside the repository.
-func data(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			found := filepath.Join(filepath.Dir(dir), "shared", "data", "providers")
-			if _, err := os.Stat(found); err != nil {
-				t.Skip("no recordings beside the repository")
-			}
-			return found
-		}
-	}
-	t.Skip("not in a workspace")
-	return ""
-}
-
-func mustRead(t testing.TB, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func glob(t testing.TB, pattern string) []string {
-	t.Helper()
-	found, err := filepath.Glob(filepath.Join(data(t), pattern))
-	if err != nil || len(found) == 0 {
-		t.Fatalf("%s: %d files, %v", pattern, len(found), err)
-	}
-	return found
-}
-
 // answers are the whole answers among the recordings.
 func answers(t testing.TB) map[string][]byte {
 	out := map[string][]byte{}
-	for _, p := range append(glob(t, "vercel-ai/anthropic/src/__fixtures__/*.json"), glob(t, "agentgateway/response/anthropic/*.json")...) {
-		b := mustRead(t, p)
+	for _, p := range recordings.Glob(t, "vercel-ai/anthropic/src/__fixtures__/*.json", "agentgateway/response/anthropic/*.json") {
+		b := recordings.Read(t, p)
 		if json.Valid(b) && !strings.Contains(p, "count_tokens") {
 			out[filepath.Base(p)] = b
 		}
 	}
-	for _, p := range glob(t, "*/anthropic/messages_success.json") {
+	for _, p := range recordings.Glob(t, "*/anthropic/messages_success.json") {
 		var mock struct {
 			Response struct {
 				JSONBody json.RawMessage `json:"jsonBody"`
 			} `json:"response"`
 		}
-		if err := json.Unmarshal(mustRead(t, p), &mock); err != nil {
+		if err := json.Unmarshal(recordings.Read(t, p), &mock); err != nil {
 			t.Fatal(err)
 		}
 		out[filepath.Base(p)] = mock.Response.JSONBody
@@ -79,11 +41,11 @@ func answers(t testing.TB) map[string][]byte {
 // streams are the streams among the recordings, as the wire has them.
 func streams(t testing.TB) map[string][]byte {
 	out := map[string][]byte{}
-	for _, p := range glob(t, "vercel-ai/anthropic/src/__fixtures__/*.chunks.txt") {
+	for _, p := range recordings.Glob(t, "vercel-ai/anthropic/src/__fixtures__/*.chunks.txt") {
 		// Some files hold the answers of several calls, one behind another.
 		var b []byte
 		name := filepath.Base(p)
-		for _, line := range bytes.Split(mustRead(t, p), []byte{'\n'}) {
+		for _, line := range bytes.Split(recordings.Read(t, p), []byte{'\n'}) {
 			if line = bytes.TrimSpace(line); len(line) == 0 {
 				continue
 			}
@@ -99,8 +61,8 @@ func streams(t testing.TB) map[string][]byte {
 		}
 		out[name] = b
 	}
-	for _, p := range glob(t, "agentgateway/response/anthropic/stream*.json") {
-		out[filepath.Base(p)] = mustRead(t, p)
+	for _, p := range recordings.Glob(t, "agentgateway/response/anthropic/stream*.json") {
+		out[filepath.Base(p)] = recordings.Read(t, p)
 	}
 	return out
 }

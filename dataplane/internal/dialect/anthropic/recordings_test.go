@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -320,11 +321,11 @@ func torn(t *testing.T, wire []byte, want *canon.Fold) {
 // Recordings that are broken, or are no answers of this dialect, are typed
 // errors.
 func TestBrokenRecordings(t *testing.T) {
-	for _, p := range append(glob(t, "agentgateway/response/detect/*"), glob(t, "vercel-ai/anthropic/src/skills/__fixtures__/*")...) {
+	for _, p := range recordings.Glob(t, "agentgateway/response/detect/*", "vercel-ai/anthropic/src/skills/__fixtures__/*") {
 		if strings.HasSuffix(p, ".snap") {
 			continue
 		}
-		body := mustRead(t, p)
+		body := recordings.Read(t, p)
 		var a canon.Answer
 		if f := (Format{}).ReadAnswer(body, &a); f == nil || f.Kind != fault.UpstreamGarbage {
 			t.Errorf("%s as an answer: %v", p, f)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -15,7 +16,7 @@ import (
 // is one plain text means the same as a string.
 func expected(t *testing.T, path string) any {
 	t.Helper()
-	_, body, ok := strings.Cut(strings.TrimPrefix(string(mustRead(t, path)), "---"), "\n---")
+	_, body, ok := strings.Cut(strings.TrimPrefix(string(recordings.Read(t, path)), "---"), "\n---")
 	var snap struct{ Request any }
 	if err := json.Unmarshal([]byte(body), &snap); err != nil || !ok {
 		t.Fatalf("%s: %v", path, err)
@@ -61,10 +62,10 @@ func parsed(t *testing.T, body []byte) any {
 // Requests of this dialect, read and written again, are the expected ones.
 func TestExpectedOwn(t *testing.T) {
 	n := 0
-	for _, snap := range glob(t, "agentgateway/requests/messages/*.anthropic.snap") {
+	for _, snap := range recordings.Glob(t, "agentgateway/requests/messages/*.anthropic.snap") {
 		n++
 		name := strings.TrimSuffix(snap, ".anthropic.snap") + ".json"
-		got, lost := rewritten(t, mustRead(t, name), canon.Anthropic)
+		got, lost := rewritten(t, recordings.Read(t, name), canon.Anthropic)
 		if len(lost) > 0 {
 			t.Errorf("%s: lost %v", filepath.Base(name), lost)
 		}
@@ -72,9 +73,9 @@ func TestExpectedOwn(t *testing.T) {
 			t.Errorf("%s: want %s\ngot %s", filepath.Base(name), x, y)
 		}
 	}
-	for _, snap := range glob(t, "agentgateway/requests/count-tokens/*.anthropic.snap") {
+	for _, snap := range recordings.Glob(t, "agentgateway/requests/count-tokens/*.anthropic.snap") {
 		n++
-		body := mustRead(t, strings.TrimSuffix(snap, ".anthropic.snap")+".json")
+		body := recordings.Read(t, strings.TrimSuffix(snap, ".anthropic.snap")+".json")
 		var req canon.Request
 		if f := ReadCountTokens(body, &req); f != nil {
 			t.Fatal(f)
@@ -105,9 +106,9 @@ func rewritten(t *testing.T, body []byte, from canon.Dialect) ([]byte, canon.Los
 
 // Every request of this dialect reads back as itself.
 func TestRequestsAgain(t *testing.T) {
-	all := glob(t, "agentgateway/requests/messages/*.json")
+	all := recordings.Glob(t, "agentgateway/requests/messages/*.json")
 	for _, p := range all {
-		body := mustRead(t, p)
+		body := recordings.Read(t, p)
 		got, lost := rewritten(t, body, canon.Anthropic)
 		if x, y := asText(parsed(t, body)), asText(parsed(t, got)); x != y || len(lost) > 0 {
 			t.Errorf("%s: lost %v\nwas %s\nis %s", filepath.Base(p), lost, x, y)
@@ -201,7 +202,7 @@ var chats = []struct {
 func TestExpectedFromChat(t *testing.T) {
 	for _, c := range chats {
 		t.Run(c.name, func(t *testing.T) {
-			want := expected(t, filepath.Join(data(t), "agentgateway/requests/completions", c.name+".anthropic.snap"))
+			want := expected(t, filepath.Join(recordings.Dir(t), "agentgateway/requests/completions", c.name+".anthropic.snap"))
 			if c.edit != nil {
 				t.Log(c.differs)
 				c.edit(want.(map[string]any))

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 )
 
 // Usage is what the extractor of the body's own provider found.
@@ -31,7 +32,7 @@ func TestUsages(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(mustRead(t, data(t)+"/genai-prices-usage/usages.json"), &all); err != nil {
+	if err := json.Unmarshal(recordings.Read(t, recordings.Dir(t)+"/genai-prices-usage/usages.json"), &all); err != nil {
 		t.Fatal(err)
 	}
 	n := 0

@@ -12,6 +12,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/eventstream"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -19,8 +20,8 @@ import (
 // in which roles alternate.
 func FuzzAppendRequest(f *testing.F) {
 	for _, dir := range []string{"messages", "completions"} {
-		for _, p := range glob(f, "agentgateway/requests/"+dir+"/*.json") {
-			f.Add(read(f, p), dir == "messages", sonnet)
+		for _, b := range recordings.Seeds(f, "agentgateway/requests/"+dir+"/*.json") {
+			f.Add(b, dir == "messages", sonnet)
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte, messages bool, model string) {
@@ -48,8 +49,8 @@ func FuzzAppendRequest(f *testing.F) {
 // FuzzReadAnswer: answers that are accepted are written as JSON and read back
 // the same.
 func FuzzReadAnswer(f *testing.F) {
-	for _, p := range append(glob(f, "agentgateway/response/bedrock/*.json"), glob(f, "vercel-ai/amazon-bedrock/src/__fixtures__/*.json")...) {
-		f.Add(read(f, p))
+	for _, b := range recordings.Seeds(f, "agentgateway/response/bedrock/*.json", "vercel-ai/amazon-bedrock/src/__fixtures__/*.json") {
+		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var a, b canon.Answer
@@ -75,12 +76,12 @@ func FuzzReadAnswer(f *testing.F) {
 // with parts that begin and end in order; what is written of it can be read
 // again.
 func FuzzReader(f *testing.F) {
-	for _, p := range glob(f, "vercel-ai/amazon-bedrock/src/__fixtures__/*.chunks.txt") {
-		f.Add(string(read(f, p)))
+	for _, b := range recordings.Seeds(f, "vercel-ai/amazon-bedrock/src/__fixtures__/*.chunks.txt") {
+		f.Add(string(b))
 	}
-	for _, p := range glob(f, "agentgateway/response/bedrock/*.bin") {
+	for _, b := range recordings.Seeds(f, "agentgateway/response/bedrock/*.bin") {
 		var lines strings.Builder
-		frames(read(f, p), func(m eventstream.Message) error {
+		frames(b, func(m eventstream.Message) error {
 			fmt.Fprintf(&lines, "{%q:%s}\n", m.Name, m.Payload)
 			return nil
 		})

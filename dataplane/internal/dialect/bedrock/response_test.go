@@ -16,6 +16,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/responses"
 	"github.com/tollgate/tollgate/dataplane/internal/eventstream"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -114,7 +115,7 @@ var told = []struct{ snap, from, to, reason string }{
 // streams of the API.
 func TestExpectedAnswers(t *testing.T) {
 	n := 0
-	for _, snap := range glob(t, "agentgateway/response/bedrock/*.snap") {
+	for _, snap := range recordings.Glob(t, "agentgateway/response/bedrock/*.snap") {
 		name := strings.TrimSuffix(filepath.Base(snap), ".snap")
 		base, kind, _ := strings.Cut(name, ".bedrock-")
 		kind, streamed := strings.CutSuffix(kind, "-streaming")
@@ -131,7 +132,7 @@ func TestExpectedAnswers(t *testing.T) {
 			}
 			w := f.NewWriter(&canon.Request{Stream: true, IncludeUsage: true})
 			var out []byte
-			if err := follow(read(t, filepath.Join(filepath.Dir(snap), base+".bin")), func(ev *canon.Event) error {
+			if err := follow(recordings.Read(t, filepath.Join(filepath.Dir(snap), base+".bin")), func(ev *canon.Event) error {
 				out = w.Append(out, ev)
 				return nil
 			}); err != nil {
@@ -141,7 +142,7 @@ func TestExpectedAnswers(t *testing.T) {
 		} else {
 			want = answerIn(t, f, mustMember(t, expectation(t, snap), "response"))
 			var a canon.Answer
-			if bad := (bedrock.Format{}).ReadAnswer(read(t, filepath.Join(filepath.Dir(snap), base+".json")), &a); bad != nil {
+			if bad := (bedrock.Format{}).ReadAnswer(recordings.Read(t, filepath.Join(filepath.Dir(snap), base+".json")), &a); bad != nil {
 				t.Fatal(bad)
 			}
 			got = answerIn(t, f, f.AppendAnswer(nil, &a))
@@ -190,15 +191,15 @@ func answerIn(t *testing.T, f dialect.Format, body []byte) *canon.Answer {
 // error at whatever byte.
 func TestBrokenStreams(t *testing.T) {
 	ignore := func(*canon.Event) error { return nil }
-	if err := follow(read(t, glob(t, "agentgateway/response/detect/bedrock-broken.bin")[0]), ignore); !errors.Is(err, eventstream.ErrChecksum) {
+	if err := follow(recordings.Read(t, recordings.Glob(t, "agentgateway/response/detect/bedrock-broken.bin")[0]), ignore); !errors.Is(err, eventstream.ErrChecksum) {
 		t.Errorf("the broken one: %v", err)
 	}
-	err := follow(read(t, glob(t, "agentgateway/response/detect/bedrock-invoke.bin")[0]), ignore)
+	err := follow(recordings.Read(t, recordings.Glob(t, "agentgateway/response/detect/bedrock-invoke.bin")[0]), ignore)
 	if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Kind != fault.UpstreamReset {
 		t.Errorf("the one of another API: %v", err)
 	}
-	for _, path := range glob(t, "agentgateway/response/bedrock/*.bin") {
-		whole := read(t, path)
+	for _, path := range recordings.Glob(t, "agentgateway/response/bedrock/*.bin") {
+		whole := recordings.Read(t, path)
 		ends := map[int]bool{}
 		for n := 0; n < len(whole); n++ {
 			var got canon.Fold

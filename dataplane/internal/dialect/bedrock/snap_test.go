@@ -3,7 +3,6 @@ package bedrock_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,36 +13,13 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/responses"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 )
-
-// recorded is traffic of real providers, kept beside the repository.
-const recorded = "../../../../../shared/data/providers/"
-
-func glob(t testing.TB, pattern string) []string {
-	t.Helper()
-	if _, err := os.Stat(recorded); err != nil {
-		t.Skip("the recordings are not beside the repository")
-	}
-	names, err := filepath.Glob(recorded + pattern)
-	if err != nil || len(names) == 0 {
-		t.Fatalf("%s: %v, no files", pattern, err)
-	}
-	return names
-}
-
-func read(t testing.TB, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // expectation is what stands behind the head of a snapshot.
 func expectation(t testing.TB, path string) string {
 	t.Helper()
-	_, body, ok := strings.Cut(strings.TrimPrefix(string(read(t, path)), "---"), "\n---\n")
+	_, body, ok := strings.Cut(strings.TrimPrefix(string(recordings.Read(t, path)), "---"), "\n---\n")
 	if !ok {
 		t.Fatalf("%s has no head", path)
 	}
@@ -157,11 +133,11 @@ func TestExpectedRequests(t *testing.T) {
 	}{
 		{"completions", openai.Format{}}, {"messages", anthropic.Format{}}, {"responses", responses.Format{}},
 	} {
-		for _, snap := range glob(t, "agentgateway/requests/"+from.dir+"/*.bedrock.snap") {
+		for _, snap := range recordings.Glob(t, "agentgateway/requests/"+from.dir+"/*.bedrock.snap") {
 			n++
 			name := strings.TrimSuffix(snap, ".bedrock.snap")
 			var req canon.Request
-			if f := from.format.ReadRequest(read(t, name+".json"), &req); f != nil {
+			if f := from.format.ReadRequest(recordings.Read(t, name+".json"), &req); f != nil {
 				t.Fatal(f)
 			}
 			var lost canon.Losses

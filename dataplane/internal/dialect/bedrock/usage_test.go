@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/bedrock"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 )
 
 // TestRecordedUsages: of each recorded report the classes are those that others
@@ -29,7 +30,7 @@ func TestRecordedUsages(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(read(t, glob(t, "genai-prices-usage/usages.json")[0]), &all); err != nil {
+	if err := json.Unmarshal(recordings.Read(t, recordings.Glob(t, "genai-prices-usage/usages.json")[0]), &all); err != nil {
 		t.Fatal(err)
 	}
 	n := 0
@@ -84,7 +85,7 @@ func TestLyingUsages(t *testing.T) {
 
 // TestASingleRecordedAnswer is a mock of the API that others publish.
 func TestASingleRecordedAnswer(t *testing.T) {
-	mock := object(t, read(t, glob(t, "*wiremock/bedrock/converse_*.json")[0]))
+	mock := object(t, recordings.Read(t, recordings.Glob(t, "*wiremock/bedrock/converse_*.json")[0]))
 	body, err := json.Marshal(mock["response"].(map[string]any)["jsonBody"])
 	if err != nil {
 		t.Fatal(err)

@@ -3,8 +3,6 @@ package cohere_test
 import (
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/cohere"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -223,11 +222,8 @@ func FuzzRead(f *testing.F) {
 	for _, ev := range turn {
 		f.Add([]byte(ev))
 	}
-	recorded, _ := filepath.Glob("../../../../../shared/data/providers/vercel-ai/cohere/src/__fixtures__/*.json")
-	for _, path := range recorded {
-		if body, err := os.ReadFile(path); err == nil {
-			f.Add(body)
-		}
+	for _, b := range recordings.Seeds(f, "vercel-ai/cohere/src/__fixtures__/*.json") {
+		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var a, again canon.Answer

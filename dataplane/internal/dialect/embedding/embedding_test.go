@@ -2,30 +2,21 @@ package embedding
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/providerkind"
 )
-
-const recordings = "../../../../../shared/data/providers/agentgateway"
 
 // expected reads what another translation of a body is: the member of a file
 // behind its second line of dashes.
 func expected(t *testing.T, path, member string) any {
 	t.Helper()
-	b, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		t.Skip("no recordings")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := strings.SplitN(string(b), "\n---\n", 2)
+	parts := strings.SplitN(string(recordings.Read(t, path)), "\n---\n", 2)
 	var whole map[string]any
 	if err := json.Unmarshal([]byte(parts[1]), &whole); err != nil {
 		t.Fatalf("%s: %v", path, err)
@@ -52,20 +43,14 @@ var models = map[string]struct{ form, model string }{
 }
 
 func TestRequestsAreAsExpected(t *testing.T) {
-	paths, _ := filepath.Glob(recordings + "/requests/embeddings/*.snap")
-	if len(paths) == 0 {
-		t.Skip("no recordings")
-	}
+	paths := recordings.Glob(t, "agentgateway/requests/embeddings/*.snap")
 	for _, path := range paths {
 		name := strings.Split(filepath.Base(path), ".")
 		m := models[name[1]]
 		if name[0] == "cohere-v4" {
 			m.model = "cohere.embed-v4:0"
 		}
-		body, err := os.ReadFile(filepath.Join(filepath.Dir(path), name[0]+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		body := recordings.Read(t, filepath.Join(filepath.Dir(path), name[0]+".json"))
 		var r Request
 		if f := ReadOpenAI(body, &r); f != nil {
 			t.Errorf("%s: %v", path, f)
@@ -86,11 +71,8 @@ func TestRequestsAreAsExpected(t *testing.T) {
 
 func TestAnswersAreAsExpected(t *testing.T) {
 	for name, m := range models {
-		dir := filepath.Join(recordings, "response", name)
-		body, err := os.ReadFile(filepath.Join(dir, "embeddings.json"))
-		if os.IsNotExist(err) {
-			t.Skip("no recordings")
-		}
+		dir := filepath.Join(recordings.Dir(t), "agentgateway/response", name)
+		body := recordings.Read(t, filepath.Join(dir, "embeddings.json"))
 		want := expected(t, filepath.Join(dir, "embeddings."+name+".snap"), "response").(map[string]any)
 		a := Answer{Model: canon.Quote(m.model)}
 		if !FormOf(m.form, m.model).Read(body, &a) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -34,7 +35,7 @@ type plainAnswer struct {
 }
 
 func plainFiles(t testing.TB) (files []string) {
-	for _, f := range append(glob(t, "vercel-ai/google/src/__fixtures__/*.json"), glob(t, "agentgateway/response/vertex-gemini/*.json")...) {
+	for _, f := range recordings.Glob(t, "vercel-ai/google/src/__fixtures__/*.json", "agentgateway/response/vertex-gemini/*.json") {
 		if !strings.Contains(f, "stream") {
 			files = append(files, f)
 		}
@@ -45,7 +46,7 @@ func plainFiles(t testing.TB) (files []string) {
 func TestRecordedAnswers(t *testing.T) {
 	files := plainFiles(t)
 	for _, file := range files {
-		body := readFile(t, file)
+		body := recordings.Read(t, file)
 		var a, again canon.Answer
 		if f := (Format{}).ReadAnswer(body, &a); f != nil {
 			t.Errorf("%s: %v", file, f)
@@ -122,7 +123,7 @@ func checkAnswer(t *testing.T, file string, a *canon.Answer, want *plainAnswer) 
 
 func TestAnswersCutAnywhereAreRefused(t *testing.T) {
 	for _, file := range plainFiles(t) {
-		body := readFile(t, file)
+		body := recordings.Read(t, file)
 		whole := len(strings.TrimRight(string(body), " \n"))
 		for i := 0; i < whole; i++ {
 			var a canon.Answer
@@ -250,7 +251,7 @@ func TestUsageOfEveryRecordedBody(t *testing.T) {
 			Usage map[string]int64
 		}
 	}
-	if err := json.Unmarshal(readFile(t, glob(t, "genai-prices-usage/usages.json")[0]), &cases); err != nil {
+	if err := json.Unmarshal(recordings.Read(t, recordings.Glob(t, "genai-prices-usage/usages.json")[0]), &cases); err != nil {
 		t.Fatal(err)
 	}
 	n := 0

@@ -3,8 +3,6 @@ package gemini
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -14,44 +12,6 @@ import (
 )
 
 var _ dialect.Format = Format{}
-
-// providers is the folder of recorded traffic; tests that need it are skipped
-// where it is absent.
-func providers(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	for ; err == nil; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Skip("no workspace")
-		}
-	}
-	dir = filepath.Join(dir, "..", "shared", "data", "providers")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("no recordings here")
-	}
-	return dir
-}
-
-func glob(t testing.TB, pattern string) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(providers(t), pattern))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no recordings match %s: %v", pattern, err)
-	}
-	return files
-}
-
-func readFile(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 func decode(t *testing.T, raw []byte) any {
 	t.Helper()

@@ -3,30 +3,20 @@ package gemini
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
-// recordings adds what was recorded to a fuzz target's seeds, where there is
-// any.
-func recordings(f *testing.F, pattern string) {
-	files, _ := filepath.Glob(filepath.Join("../../../../../shared/data/providers", pattern))
-	for _, name := range files {
-		if body, err := os.ReadFile(name); err == nil && len(body) < 32<<10 {
-			f.Add(body)
-		}
-	}
-}
-
 // A request that is accepted is written as JSON that reads back the same.
 func FuzzRequest(f *testing.F) {
-	recordings(f, "agentgateway/requests/gemini/*.json")
+	for _, b := range recordings.Seeds(f, "agentgateway/requests/gemini/*.json") {
+		f.Add(b)
+	}
 	for _, s := range []string{
 		`{"contents":[]}`, `{"contents":{"parts":{"text":"a"}}}`, `{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{"error":"x"},"parts":[{"inlineData":{"mimeType":"a","data":"b"}}]}}]}]}`,
 		`{"contents":[{"role":"model","parts":[{"thought":true,"text":"x"},{"thought":true,"thoughtSignature":"eyJ0b2xsZ2F0ZSI6MSwiaWQiOiJyIn0="}]}],"tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"STRING","nullable":true,"enum":["a"]}}],"googleSearch":{}}]}`,
@@ -77,8 +67,12 @@ func turns(req *canon.Request) (out []essence) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	recordings(f, "vercel-ai/google/src/__fixtures__/*.json")
-	recordings(f, "agentgateway/response/vertex-gemini/*.json")
+	for _, b := range recordings.Seeds(f, "vercel-ai/google/src/__fixtures__/*.json") {
+		f.Add(b)
+	}
+	for _, b := range recordings.Seeds(f, "agentgateway/response/vertex-gemini/*.json") {
+		f.Add(b)
+	}
 	f.Add([]byte(`{"candidates":[{"content":{"parts":[{"text":"é"}]},"groundingMetadata":{"groundingChunks":[{"web":{"uri":"u"}}],"groundingSupports":[{"segment":{"endIndex":9},"groundingChunkIndices":[0,5,-1]}]},"citationMetadata":{"citationSources":[{"uri":"x"}]},"logprobsResult":{"chosenCandidates":[{}]}}],"usageMetadata":{"promptTokenCount":1,"promptTokensDetails":[{"modality":"AUDIO","tokenCount":5}]}}`))
 	foreign := foreignAnswer()
 	f.Add(Format{}.AppendAnswer(nil, &foreign))

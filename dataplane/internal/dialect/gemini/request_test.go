@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -31,9 +32,9 @@ var differs = map[string]struct{ reason, from, to string }{
 }
 
 func TestRecordedRequests(t *testing.T) {
-	files := append(glob(t, "agentgateway/requests/gemini/*.json"), glob(t, "agentgateway/requests/policies/gemini*.json")...)
+	files := recordings.Glob(t, "agentgateway/requests/gemini/*.json", "agentgateway/requests/policies/gemini*.json")
 	for _, file := range files {
-		body := readFile(t, file)
+		body := recordings.Read(t, file)
 		var req, again canon.Request
 		if f := (Format{}).ReadRequest(body, &req); f != nil {
 			t.Errorf("%s: %v", file, f)
@@ -146,8 +147,8 @@ func TestBadRequests(t *testing.T) {
 }
 
 func TestRequestsCutAnywhereAreRefused(t *testing.T) {
-	for _, file := range glob(t, "agentgateway/requests/gemini/*.json") {
-		body := []byte(strings.TrimSpace(string(readFile(t, file))))
+	for _, file := range recordings.Glob(t, "agentgateway/requests/gemini/*.json") {
+		body := []byte(strings.TrimSpace(string(recordings.Read(t, file))))
 		for i := range body {
 			var req canon.Request
 			if f := (Format{}).ReadRequest(body[:i], &req); f == nil || f.Kind != fault.MalformedJSON {

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
 func streamFiles(t testing.TB) []string {
-	return append(glob(t, "vercel-ai/google/src/__fixtures__/*.chunks.txt"), glob(t, "agentgateway/response/vertex-gemini/stream*.json")...)
+	return recordings.Glob(t, "vercel-ai/google/src/__fixtures__/*.chunks.txt", "agentgateway/response/vertex-gemini/stream*.json")
 }
 
 // called are the names and arguments of the calls of each recorded stream.
@@ -42,7 +43,7 @@ func calls(a *canon.Answer) string {
 func TestRecordedStreams(t *testing.T) {
 	files := streamFiles(t)
 	for _, file := range files {
-		events := payloads(readFile(t, file))
+		events := payloads(recordings.Read(t, file))
 		f, err := fold(events)
 		if err != nil || !f.Done {
 			t.Errorf("%s: %v, done %t", file, err, f.Done)
@@ -153,7 +154,7 @@ func TestStreamsCutAnywhereEndWithAFault(t *testing.T) {
 		if strings.Contains(file, "nested") {
 			continue // long, and of the same kinds of events
 		}
-		events := payloads(readFile(t, file))
+		events := payloads(recordings.Read(t, file))
 		for n := range events {
 			f, err := fold(events[:n])
 			if !errors.Is(err, fault.New(fault.UpstreamReset, "", nil)) || f.Done {
@@ -307,7 +308,7 @@ func TestTextAfterAnEnd(t *testing.T) {
 // A stream and a plain answer that say the same give the same.
 func TestStreamEqualsPlain(t *testing.T) {
 	for _, file := range plainFiles(t) {
-		body := readFile(t, file)
+		body := recordings.Read(t, file)
 		var a canon.Answer
 		Format{}.ReadAnswer(body, &a)
 		f, err := fold([][]byte{body})

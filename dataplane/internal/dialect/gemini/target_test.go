@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 )
 
 func text(s string) []canon.Part { return []canon.Part{{Kind: canon.TextPart, Text: canon.Quote(s)}} }
@@ -93,7 +94,7 @@ var translations = []struct {
 const schemas = "the field for JSON Schema takes the caller's schema as it is"
 
 func TestExpectedTranslations(t *testing.T) {
-	snaps := glob(t, "agentgateway/requests/completions/*.vertex-gemini.snap")
+	snaps := recordings.Glob(t, "agentgateway/requests/completions/*.vertex-gemini.snap")
 	if len(snaps) != len(translations) {
 		t.Errorf("%d snapshots, %d cases", len(snaps), len(translations))
 	}
@@ -115,7 +116,7 @@ func TestExpectedTranslations(t *testing.T) {
 			t.Errorf("%s: %v, lost %v", c.snap, f, lost)
 			continue
 		}
-		raw := strings.SplitN(string(readFile(t, file)), "\n---\n", 2)[1]
+		raw := strings.SplitN(string(recordings.Read(t, file)), "\n---\n", 2)[1]
 		raw = strings.NewReplacer(c.change...).Replace(compact(t, []byte(raw)))
 		want := decode(t, []byte(raw)).(map[string]any)["request"]
 		got := decode(t, out)

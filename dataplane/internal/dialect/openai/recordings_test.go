@@ -11,6 +11,7 @@ import (
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 )
 
@@ -18,22 +19,6 @@ var (
 	_ dialect.Format = Format{}
 	_ dialect.Format = Completions{}
 )
-
-// recordings is where recorded traffic lies; "" when it is not there.
-func recordings() string {
-	dir, err := os.Getwd()
-	for err == nil && dir != "/" {
-		if _, e := os.Stat(filepath.Join(dir, "go.work")); e == nil {
-			dir = filepath.Join(filepath.Dir(dir), "shared", "data", "providers")
-			if _, e := os.Stat(dir); e == nil {
-				return dir
-			}
-			return ""
-		}
-		dir = filepath.Dir(dir)
-	}
-	return ""
-}
 
 // recording is a plain answer or, with chunks, a stream of chat completions.
 type recording struct {
@@ -55,10 +40,7 @@ func isChat(b []byte) bool {
 
 // all gives every recording of the dialect.
 func all(t testing.TB) (list []recording) {
-	root := recordings()
-	if root == "" {
-		t.Skip("no recordings here")
-	}
+	root := recordings.Dir(t)
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

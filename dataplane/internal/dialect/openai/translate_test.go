@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 	"github.com/tollgate/tollgate/proto/providerkind"
 )
@@ -181,16 +181,9 @@ var differences = map[string]string{
 
 // Requests of this dialect come out as they went in.
 func TestRecordedRequests(t *testing.T) {
-	root := recordings()
-	if root == "" {
-		t.Skip("no recordings here")
-	}
-	files, _ := filepath.Glob(filepath.Join(root, "agentgateway/requests/completions/*.json"))
+	files := recordings.Glob(t, "agentgateway/requests/completions/*.json")
 	for _, file := range files {
-		body, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		body := recordings.Read(t, file)
 		var req canon.Request
 		if bad := (Format{}).ReadRequest(body, &req); bad != nil {
 			t.Errorf("%s: %v", file, bad)
@@ -211,14 +204,7 @@ func TestRecordedRequests(t *testing.T) {
 }
 
 func TestRecordedUsage(t *testing.T) {
-	root := recordings()
-	if root == "" {
-		t.Skip("no recordings here")
-	}
-	data, err := os.ReadFile(filepath.Join(root, "genai-prices-usage/usages.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := recordings.Read(t, recordings.Dir(t)+"/genai-prices-usage/usages.json")
 	var cases []struct {
 		Body struct {
 			File  string

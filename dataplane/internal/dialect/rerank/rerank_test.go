@@ -2,25 +2,19 @@ package rerank
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 )
-
-const recordings = "../../../../../shared/data/providers/agentgateway"
 
 func expected(t *testing.T, path, member string) any {
 	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var whole map[string]any
-	if err := json.Unmarshal([]byte(strings.SplitN(string(b), "\n---\n", 2)[1]), &whole); err != nil {
+	if err := json.Unmarshal([]byte(strings.SplitN(string(recordings.Read(t, path)), "\n---\n", 2)[1]), &whole); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
 	return whole[member]
@@ -41,16 +35,10 @@ var models = map[string]Target{
 }
 
 func TestRequestsAreAsExpected(t *testing.T) {
-	paths, _ := filepath.Glob(recordings + "/requests/rerank/*.snap")
-	if len(paths) == 0 {
-		t.Skip("no recordings")
-	}
+	paths := recordings.Glob(t, "agentgateway/requests/rerank/*.snap")
 	for _, path := range paths {
 		name := strings.Split(filepath.Base(path), ".")
-		body, err := os.ReadFile(filepath.Join(filepath.Dir(path), name[0]+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		body := recordings.Read(t, filepath.Join(filepath.Dir(path), name[0]+".json"))
 		var r Request
 		if f := Read(body, &r); f != nil {
 			t.Errorf("%s: %v", path, f)
@@ -65,17 +53,11 @@ func TestRequestsAreAsExpected(t *testing.T) {
 }
 
 func TestAnswersAreAsExpected(t *testing.T) {
-	paths, _ := filepath.Glob(recordings + "/response/*/rerank*.snap")
-	if len(paths) == 0 {
-		t.Skip("no recordings")
-	}
+	paths := recordings.Glob(t, "agentgateway/response/*/rerank*.snap")
 	docs := Request{Documents: make([]Document, 3)}
 	for _, path := range paths {
 		name := strings.Split(filepath.Base(path), ".")
-		body, err := os.ReadFile(filepath.Join(filepath.Dir(path), name[0]+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		body := recordings.Read(t, filepath.Join(filepath.Dir(path), name[0]+".json"))
 		a := Answer{ID: canon.Quote("x")}
 		if !FormOf(name[1]).Read(body, &a) {
 			t.Errorf("%s: not read", path)

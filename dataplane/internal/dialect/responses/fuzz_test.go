@@ -4,34 +4,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 )
-
-func seeds(f *testing.F, patterns ...string) {
-	dir := os.Getenv("TOLLGATE_TEST_DATA")
-	if dir == "" {
-		dir = "../../../../../shared/data/providers"
-	}
-	for _, p := range patterns {
-		found, _ := filepath.Glob(filepath.Join(dir, p))
-		for _, path := range found {
-			if b, err := os.ReadFile(path); err == nil && len(b) < 16<<10 {
-				f.Add(b)
-			}
-		}
-	}
-}
 
 // FuzzRequest: what is accepted is written as JSON that says the same again.
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte(rich))
 	f.Add([]byte(`{"model":"m","input":[{"type":"x","content":[{"type":1}],"output":3},{"role":"user","content":[{"type":"input_text","text":"x","y":[1]},{"type":"z"}]}]}`))
-	seeds(f, "agentgateway/requests/responses/*.json")
+	for _, b := range recordings.Seeds(f, "agentgateway/requests/responses/*.json") {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var req canon.Request
 		if bad := format.ReadRequest(body, &req); bad != nil {
@@ -64,7 +50,9 @@ func FuzzRequest(f *testing.F) {
 
 // FuzzAnswer: what is read is written as JSON that says the same again.
 func FuzzAnswer(f *testing.F) {
-	seeds(f, plainFiles...)
+	for _, b := range recordings.Seeds(f, plainFiles...) {
+		f.Add(b)
+	}
 	f.Add([]byte(`{"output":[{"type":"reasoning","encrypted_content":"tollgate:gemini:p:x"},{"type":"reasoning","encrypted_content":"tollgate:x:o:{}"}]}`))
 	f.Add([]byte(`{"output":[{"type":"message","content":[{"type":"output_text","text":"x","annotations":[{"tollgate":{"from":"x"}}],"logprobs":[{}]}]}],"usage":{"input_tokens":1}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -118,7 +106,9 @@ func spoken(a *canon.Answer) string {
 // FuzzStream: a stream torn anywhere gives the same events, and what is
 // written of it is a stream that reads the same.
 func FuzzStream(f *testing.F) {
-	seeds(f, "agentgateway/response/responses/stream*.json")
+	for _, b := range recordings.Seeds(f, "agentgateway/response/responses/stream*.json") {
+		f.Add(b)
+	}
 	f.Add(write(foreign...))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		one := feed(stream, len(stream))

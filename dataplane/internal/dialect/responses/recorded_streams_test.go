@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -25,7 +26,7 @@ func follow(all [][]byte) (*canon.Fold, error) {
 
 func TestRecordedStreams(t *testing.T) {
 	n, broken := 0, 0
-	for _, path := range recorded(t, streamFiles...) {
+	for _, path := range recordings.Glob(t, streamFiles...) {
 		all := payloads(t, read(t, path))
 		if bytes.Contains(all[0], []byte(`"choices"`)) {
 			continue
@@ -182,7 +183,7 @@ func checkEvents(t *testing.T, what string, all [][]byte) {
 // TestStreamsAndAnswersAgree: what is read of a stream is what is read of the
 // response at its end.
 func TestStreamsAndAnswersAgree(t *testing.T) {
-	for _, path := range recorded(t, streamFiles...) {
+	for _, path := range recordings.Glob(t, streamFiles...) {
 		all := payloads(t, read(t, path))
 		whole, err := follow(all)
 		if err != nil || bytes.Contains(all[0], []byte(`"choices"`)) {

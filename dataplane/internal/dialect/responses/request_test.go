@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -44,7 +45,7 @@ func sameJSON(t testing.TB, what string, want, got any) {
 // TestRecordedRequestsComeBack: a request that is read and written in the same
 // dialect says what it said.
 func TestRecordedRequestsComeBack(t *testing.T) {
-	for _, path := range recorded(t, "agentgateway/requests/responses/*.json") {
+	for _, path := range recordings.Glob(t, "agentgateway/requests/responses/*.json") {
 		body := read(t, path)
 		var req canon.Request
 		if f := format.ReadRequest(body, &req); f != nil {
@@ -281,7 +282,7 @@ func TestWhatOthersAsk(t *testing.T) {
 	requests := map[string]*canon.Request{
 		"basic.responses.snap": &basic, "responses_agent_subset.responses.snap": &agent, "tools.responses.snap": &tools,
 	}
-	for _, path := range recorded(t, "agentgateway/requests/messages/*.responses.snap") {
+	for _, path := range recordings.Glob(t, "agentgateway/requests/messages/*.responses.snap") {
 		name := path[strings.LastIndexByte(path, '/')+1:]
 		req := requests[name]
 		if req == nil {
@@ -398,7 +399,7 @@ func TestUsage(t *testing.T) {
 			Usage map[string]int64
 		}
 	}
-	b, err := os.ReadFile(recorded(t, "genai-prices-usage/usages.json")[0])
+	b, err := os.ReadFile(recordings.Glob(t, "genai-prices-usage/usages.json")[0])
 	if err != nil || json.Unmarshal(b, &list) != nil {
 		t.Fatal(err)
 	}

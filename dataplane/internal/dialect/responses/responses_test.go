@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/tollgate/tollgate/dataplane/internal/dialect"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/responses"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -19,44 +19,6 @@ import (
 var _ dialect.Format = responses.Format{}
 
 var format responses.Format
-
-// recorded finds traffic of real providers, kept beside the repository.
-func recorded(t testing.TB, patterns ...string) []string {
-	t.Helper()
-	root, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(root, "go.work")); err == nil {
-			break
-		}
-		if filepath.Dir(root) == root {
-			t.Skip("no repository around the test")
-		}
-		root = filepath.Dir(root)
-	}
-	// A second checkout may lie elsewhere than beside the data.
-	for _, dir := range []string{filepath.Join(root, "../shared/data/providers"), os.Getenv("TOLLGATE_TEST_DATA")} {
-		if _, err := os.Stat(dir); dir == "" || err != nil {
-			continue
-		}
-		var all []string
-		for _, p := range patterns {
-			found, err := filepath.Glob(filepath.Join(dir, p))
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, found...)
-		}
-		if len(all) == 0 {
-			t.Fatalf("no recordings match %v", patterns)
-		}
-		return all
-	}
-	t.Skip("the recordings are not beside the repository")
-	return nil
-}
 
 var plainFiles = []string{
 	"vercel-ai/*/src/responses/__fixtures__/*.json", "vercel-ai/azure/src/__fixtures__/*.json", "agentgateway/response/responses/*.json",
@@ -278,7 +240,7 @@ func same(t *testing.T, what string, want, got essence) {
 
 func TestRecordedAnswers(t *testing.T) {
 	read0, errors := 0, 0
-	for _, path := range recorded(t, plainFiles...) {
+	for _, path := range recordings.Glob(t, plainFiles...) {
 		body := read(t, path)
 		if body[0] != '{' {
 			continue // a stream

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -248,7 +249,7 @@ func TestLongStreamsAreBounded(t *testing.T) {
 // TestCutAnywhere: a recording that is cut at any byte gives a fault or what
 // it would have given, and never more.
 func TestCutAnywhere(t *testing.T) {
-	plain := recorded(t, "agentgateway/response/responses/tool.json", "agentgateway/response/responses/reasoning.json", "vercel-ai/openai/src/responses/__fixtures__/openai-custom-tool.1.json")
+	plain := recordings.Glob(t, "agentgateway/response/responses/tool.json", "agentgateway/response/responses/reasoning.json", "vercel-ai/openai/src/responses/__fixtures__/openai-custom-tool.1.json")
 	for _, path := range plain {
 		body := bytes.TrimSpace(read(t, path))
 		for i := range body {
@@ -258,7 +259,7 @@ func TestCutAnywhere(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range recorded(t, "agentgateway/requests/responses/*.json") {
+	for _, path := range recordings.Glob(t, "agentgateway/requests/responses/*.json") {
 		body := bytes.TrimSpace(read(t, path))
 		for i := range body {
 			var req canon.Request
@@ -267,7 +268,7 @@ func TestCutAnywhere(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range recorded(t, "agentgateway/response/responses/stream.json", "agentgateway/response/responses/stream-refusal.json", "agentgateway/response/responses/stream-custom-tool.json", "vercel-ai/open-responses/src/responses/__fixtures__/*.chunks.txt") {
+	for _, path := range recordings.Glob(t, "agentgateway/response/responses/stream.json", "agentgateway/response/responses/stream-refusal.json", "agentgateway/response/responses/stream-custom-tool.json", "vercel-ai/open-responses/src/responses/__fixtures__/*.chunks.txt") {
 		all := payloads(t, read(t, path))
 		whole, err := follow(all)
 		if err != nil {
