@@ -44,7 +44,7 @@ func TestBadInputIsAnsweredWithWhatToDo(t *testing.T) {
 		"too large":        {"body_too_large", "POST", projects, long, nil, "1024 KiB"},
 		"media type":       {"unsupported_media_type", "POST", projects, `{"name":"x"}`, []string{"Content-Type", "text/plain"}, ""},
 		"unknown path":     {"unknown_path", "GET", "/v1/nothing", nil, nil, "nothing at this address"},
-		"method":           {"method_not_allowed", "PUT", projects, nil, nil, ""},
+		"method":           {"method_not_allowed", "PUT", projects, nil, nil, "It takes "},
 		"other version":    {"bad_request", "GET", "/v1/me", nil, []string{"Tollgate-Version", "2020-01-01"}, "2026-11-22"},
 		"path with zero":   {"validation_failed", "GET", projects + "/prj_%00", nil, nil, "zero character"},
 		"tenant with zero": {"not_found", "GET", "/v1/tenants/a%00b", nil, nil, ""},

@@ -32,6 +32,9 @@ func (s *Server) renderError(err error, c echo.Context) {
 	}
 	h := c.Response().Header()
 	h.Del("ETag")
+	if allowed := h.Get(echo.HeaderAllow); f.Kind == fault.MethodNotAllowed && allowed != "" {
+		f = f.WithFix("It takes " + allowed + ".")
+	}
 	if f.Kind.Retry {
 		h.Set("Retry-After", retryAfter(f))
 	}

@@ -265,6 +265,10 @@ func (s *Server) fail(err error, ec echo.Context) {
 			f = fault.New(fault.UnknownPath, "", nil)
 		case http.StatusMethodNotAllowed:
 			f = fault.New(fault.MethodNotAllowed, "", nil)
+			// The router found out what it takes.
+			if allowed := ec.Response().Header().Get(echo.HeaderAllow); allowed != "" {
+				f = f.WithFix("It takes " + allowed + ".")
+			}
 		default:
 			f = fault.New(fault.BadRequest, "", nil)
 		}

@@ -34,6 +34,7 @@ func TestProxyIsNoWayAroundTheMeter(t *testing.T) {
 		{"stream that breaks off", "/messages", hello, events, start + delta + delta + delta, &usagev1.Tokens{Input: 6, Output: 4}, "provider-model", true},
 		{"answer without a report", "/models/provider-model:generateContent", `{"contents":[{"parts":[{"text":"Hello there"}]}]}`, "application/json", `{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}]}`, &usagev1.Tokens{Input: 2, Output: 13}, "provider-model", true},
 		{"no generation", "/fine_tuning/jobs", hello, "application/json", `{"id":"ftjob"}`, &usagev1.Tokens{}, "provider-model", true},
+		{"message of a thread", "/threads/thread_1/messages", hello, "application/json", `{"id":"msg"}`, &usagev1.Tokens{}, "provider-model", true},
 		{"model within another member", "/chat/completions", `{"model":"provider-model","response":{"model":"cheap"},"modelVersion":"cheap"}`, "application/json", `{` + usage + `}`, &usagev1.Tokens{Input: 10, Output: 5}, "provider-model", false},
 		{"model under an escaped name", "/chat/completions", `{"mod\u0065l":"provider-model","message":{"model":"cheap"}}`, "application/json", `{` + usage + `}`, &usagev1.Tokens{Input: 10, Output: 5}, "provider-model", false},
 		{"model of the path", "/openai/deployments/big/chat/completions", `{"model":"cheap"}`, "application/json", `{"model":"provider-model",` + usage + `}`, &usagev1.Tokens{Input: 10, Output: 5}, "provider-model", false},

@@ -199,7 +199,11 @@ func TestReadinessTellsTheRevision(t *testing.T) {
 func TestPathsAndMethods(t *testing.T) {
 	g := start(t, testconfig.New(t), nil)
 	g.wantFault(g.do("GET", "/nothing", "", ""), fault.UnknownPath, "")
-	g.wantFault(g.do("GET", "/v1/chat/completions", "", ""), fault.MethodNotAllowed, "")
+	wrong := g.do("GET", "/v1/chat/completions", "", "")
+	g.wantFault(wrong, fault.MethodNotAllowed, "")
+	if !strings.Contains(wrong.Header.Get("Allow"), "POST") || !strings.Contains(wrong.body, "POST") {
+		t.Errorf("a wrong method is answered with %v %s", wrong.Header, wrong.body)
+	}
 	for _, path := range []string{"/v1/chat/completions", "/v1/models", "/v1/models/a/b", "/t/acme/v1/models"} {
 		a := g.do("OPTIONS", path, "", "")
 		g.wantFault(a, fault.MethodNotAllowed, "")

@@ -78,7 +78,8 @@ func (x *exchange) guessProxy(begun bool) {
 			break
 		}
 	}
-	if end == "" {
+	// A message that is added to a thread is answered by a run, later.
+	if end == "" || strings.Contains(path, "/threads/") {
 		return
 	}
 	if !begun {
