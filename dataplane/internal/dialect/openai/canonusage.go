@@ -56,9 +56,9 @@ func (r *report) promptPlace(name []byte) *int64 {
 		return &r.audioIn
 	case "image_tokens":
 		return &r.imageIn
-	case "cache_write_tokens":
+	case "cache_write_tokens", "cache_creation_input_tokens":
 		return &r.written
-	case "cache_write_1h_tokens":
+	case "cache_write_1h_tokens", "ephemeral_1h_input_tokens":
 		return &r.writtenHr
 	}
 	return nil
@@ -155,6 +155,13 @@ func (r *report) details(s *jsonscan.Scanner, prompt bool) bool {
 			return ok
 		}
 		name, into := s.Name(key, escaped, &buf), (*int64)(nil)
+		if prompt && string(name) == "cache_creation" {
+			// Alibaba tells what it wrote once more by how long it is kept.
+			if !r.details(s, true) {
+				return false
+			}
+			continue
+		}
 		if prompt {
 			into = r.promptPlace(name)
 		} else {

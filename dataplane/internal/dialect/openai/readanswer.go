@@ -168,6 +168,10 @@ func (r *answerReader) one(c *choice, i int) bool {
 			r.at.mid = ""
 		case "finish_reason":
 			ok = r.text(&c.finish.reason, "finish_reason")
+			if c.finish.reason.Is("null") {
+				// Alibaba's older endpoints write the word while there is more.
+				c.finish.reason = nil
+			}
 		case "native_finish_reason":
 			ok = r.text(&c.finish.native, "native_finish_reason")
 		case "stop_reason":

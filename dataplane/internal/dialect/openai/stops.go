@@ -1,6 +1,10 @@
 package openai
 
-import "github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+import (
+	"strings"
+
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+)
 
 // stops are the reasons for stopping, by the words of this dialect and, with
 // native, of others: those come in native_finish_reason, from OpenRouter and
@@ -39,6 +43,7 @@ var stops = []struct {
 	{"MALFORMED_FUNCTION_CALL", canon.StopError, true},
 	{"context_length_exceeded", canon.StopContext, true},
 	{"tool_error", canon.StopError, true},
+	{"tool_call", canon.StopTools, true},
 }
 
 // finishes are the words of this dialect for each reason, with the word that
@@ -62,6 +67,17 @@ type finishing struct {
 	refused, called          bool
 }
 
+// borrowed reads a reason that is no word of this dialect: some providers that
+// follow it keep the words of another, in small or capital letters.
+func borrowed(reason canon.Text) canon.Stop {
+	for i := range stops {
+		if strings.EqualFold(reason.String(), stops[i].word) {
+			return stops[i].stop
+		}
+	}
+	return canon.StopEnd
+}
+
 func (f *finishing) stop() canon.Stop {
 	stop := canon.StopUnset
 	for i := range stops {
@@ -71,7 +87,7 @@ func (f *finishing) stop() canon.Stop {
 		}
 	}
 	if stop == canon.StopUnset && !f.reason.Empty() {
-		stop = canon.StopEnd
+		stop = borrowed(f.reason)
 	}
 	for i := range stops {
 		// A word of another dialect counts where it does not contradict.

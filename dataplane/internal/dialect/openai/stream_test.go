@@ -95,6 +95,40 @@ func TestStops(t *testing.T) {
 	}
 }
 
+// Reasons in the words of other dialects keep what they mean, and come out as
+// they were.
+func TestBorrowedReasons(t *testing.T) {
+	for word, want := range map[string]canon.Stop{
+		"max_tokens": canon.StopLength, "MAX_TOKENS": canon.StopLength, "tool_use": canon.StopTools, "TOOL_CALL": canon.StopTools,
+		"refusal": canon.StopRefusal, "safety": canon.StopFilter, "STOP": canon.StopEnd, "eos_token": canon.StopEnd, "null": canon.StopUnset,
+	} {
+		var a, again canon.Answer
+		body := []byte(`{"choices":[{"message":{"role":"assistant","content":"x"},"finish_reason":"` + word + `"}]}`)
+		if f := (Format{}).ReadAnswer(body, &a); f != nil || a.Choices[0].Stop != want {
+			t.Errorf("%s: %d, %v", word, a.Choices[0].Stop, f)
+			continue
+		}
+		out := Format{}.AppendAnswer(nil, &a)
+		if f := (Format{}).ReadAnswer(out, &again); f != nil || want != canon.StopUnset && (again.Choices[0].Stop != want || !again.Choices[0].StopRaw.Is(word)) {
+			t.Errorf("%s came out as %s, %v", word, out, f)
+		}
+	}
+}
+
+// A stream goes on after a reason that says there is none yet.
+func TestNoReasonYet(t *testing.T) {
+	a, err := readStream(Format{}, [][]byte{
+		[]byte(`{"id":"1","choices":[{"delta":{"content":"a"},"finish_reason":"null"}]}`),
+		[]byte(`{"id":"1","choices":[{"delta":{"content":"b"},"finish_reason":"length"}]}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := a.Choices[0]; len(c.Parts) != 1 || !c.Parts[0].Text.Is("ab") || c.Stop != canon.StopLength {
+		t.Errorf("%+v", c)
+	}
+}
+
 // Streams of providers with habits of their own.
 func TestStreamHabits(t *testing.T) {
 	for name, c := range map[string]struct{ stream, want string }{

@@ -257,11 +257,13 @@ func TestRecordedUsage(t *testing.T) {
 
 func TestReports(t *testing.T) {
 	for raw, want := range map[string]canon.Usage{
-		`{"prompt_tokens":1000,"completion_tokens":10,"prompt_tokens_details":{"cached_tokens":300,"cache_write_tokens":200}}`:                                                {Input: 500, CacheRead: 300, CacheWrite: 200, Output: 10},
-		`{"prompt_tokens":12,"completion_tokens":1,"total_tokens":241,"completion_tokens_details":{"reasoning_tokens":228},"cost_in_usd_ticks":1176500,"num_sources_used":2}`: {Input: 12, Output: 229, Reasoning: 228, Searches: 2, Cost: canon.Raw("0.0001176500")},
-		`{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":50,"audio_tokens":4},"cost":0.5}`:                                                 {CacheRead: 10, Output: 5, Cost: canon.Raw("0.5")},
-		`{"prompt_tokens":10,"completion_tokens":5,"cost":{"total_cost":0.007},"num_cached_tokens":3}`:                                                                        {Input: 7, CacheRead: 3, Output: 5, Cost: canon.Raw("0.007")},
-		`{"prompt_tokens":10,"completion_tokens":9,"completion_tokens_details":{"image_tokens":4,"audio_tokens":2}}`:                                                          {Input: 10, Output: 3, ImageOutput: 4, AudioOutput: 2},
+		`{"prompt_tokens":1000,"completion_tokens":10,"prompt_tokens_details":{"cached_tokens":300,"cache_write_tokens":200}}`:                                                                                     {Input: 500, CacheRead: 300, CacheWrite: 200, Output: 10},
+		`{"prompt_tokens":12,"completion_tokens":1,"total_tokens":241,"completion_tokens_details":{"reasoning_tokens":228},"cost_in_usd_ticks":1176500,"num_sources_used":2}`:                                      {Input: 12, Output: 229, Reasoning: 228, Searches: 2, Cost: canon.Raw("0.0001176500")},
+		`{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":50,"audio_tokens":4},"cost":0.5}`:                                                                                      {CacheRead: 10, Output: 5, Cost: canon.Raw("0.5")},
+		`{"prompt_tokens":10,"completion_tokens":5,"cost":{"total_cost":0.007},"num_cached_tokens":3}`:                                                                                                             {Input: 7, CacheRead: 3, Output: 5, Cost: canon.Raw("0.007")},
+		`{"prompt_tokens":10,"completion_tokens":9,"completion_tokens_details":{"image_tokens":4,"audio_tokens":2}}`:                                                                                               {Input: 10, Output: 3, ImageOutput: 4, AudioOutput: 2},
+		`{"prompt_tokens":40,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":10,"cache_creation_input_tokens":20,"cache_creation":{"ephemeral_5m_input_tokens":12,"ephemeral_1h_input_tokens":8}}}`: {Input: 10, CacheRead: 10, CacheWrite: 20, CacheWriteHour: 8, Output: 5},
+		`{"prompt_tokens":40,"completion_tokens":5,"prompt_tokens_details":{"cache_creation":null,"cache_creation_input_tokens":90}}`:                                                                              {CacheWrite: 40, Output: 5},
 	} {
 		var u canon.Usage
 		var s jsonscan.Scanner
