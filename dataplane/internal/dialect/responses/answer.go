@@ -143,7 +143,7 @@ func imageType(format canon.Text) canon.Text {
 func (to *response) note(it *item) {
 	switch {
 	case it.kind.Is("function_call"), it.kind.Is("custom_tool_call"):
-		to.calls = true
+		to.calls = to.calls || !it.hosted()
 	case it.kind.Is("message"):
 		for i := range it.content {
 			to.refused = to.refused || it.content[i].Kind == canon.RefusalPart

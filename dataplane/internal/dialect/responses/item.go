@@ -1,6 +1,8 @@
 package responses
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
@@ -43,6 +45,28 @@ func kindOf(t canon.Text) *itemKind {
 	}
 	return nil
 }
+
+// place is the kind of the item in canon; nil for what passes as it is.
+func (it *item) place() *itemKind {
+	if it.hosted() {
+		return nil
+	}
+	return kindOf(it.kind)
+}
+
+// hosted says that a custom tool is one of the provider's own, which it ran
+// itself: xAI tells of its searches of posts so. Nobody waits for a result.
+func (it *item) hosted() bool {
+	if !it.kind.Is("custom_tool_call") {
+		return false
+	}
+	if bytes.HasPrefix(it.callID, []byte(`"xs_call_`)) {
+		return true
+	}
+	return slices.ContainsFunc(postSearches[:], it.name.Is)
+}
+
+var postSearches = [...]string{"x_keyword_search", "x_semantic_search", "x_user_search", "x_thread_fetch"}
 
 // item reads the item that starts here. Its type may come last, so that what
 // is wrong inside of an unknown kind must not matter: such an item is opaque.
@@ -151,7 +175,7 @@ func (r *reader) check(it *item) bool {
 		r.bad = wrongType(r.path(field), want)
 		return false
 	}
-	switch k := kindOf(it.kind); {
+	switch k := it.place(); {
 	case k == nil && it.kind == nil && it.id == nil:
 		return miss("type", "a string")
 	case k == nil:
@@ -203,7 +227,7 @@ func (r *reader) checkParts(field string, parts []canon.Part) bool {
 
 // roleOf is whose turn an item of the input belongs to.
 func roleOf(it *item) canon.Role {
-	k := kindOf(it.kind)
+	k := it.place()
 	switch {
 	case k == nil:
 		kind := it.kind.String()
@@ -223,7 +247,7 @@ func roleOf(it *item) canon.Role {
 
 // add makes parts of an item.
 func (r *reader) add(it *item, to []canon.Part) []canon.Part {
-	if k := kindOf(it.kind); k != nil {
+	if k := it.place(); k != nil {
 		return k.add(r, it, to)
 	}
 	to, p := r.parts.add(to)

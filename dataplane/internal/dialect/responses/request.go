@@ -233,7 +233,7 @@ func (r *requestReader) take(it *item) {
 	}
 	m.Parts = r.add(it, m.Parts)
 	r.tell(it.extra, "input[].")
-	if k := kindOf(it.kind); k == nil {
+	if k := it.place(); k == nil {
 		r.opaque(it)
 	}
 }

@@ -20,7 +20,7 @@ func (s *streamReader) ReadDigest(_, data []byte, dropped bool, emit canon.Emit)
 		return garbage("an event of the stream is not a JSON object")
 	}
 	switch kind := s.ev.kind.String(); kind {
-	case "response.completed", "response.incomplete":
+	case "response.completed", "response.incomplete", "response.done":
 		if s.next > 0 {
 			return s.completed(emit)
 		}

@@ -13,7 +13,7 @@ func (s *streamReader) itemAdded(emit canon.Emit) error {
 	if ok := s.parseItem(it); !ok {
 		return garbage("an item of the stream is not a JSON object")
 	}
-	k := kindOf(it.kind)
+	k := it.place()
 	if k == nil || s.item(s.ev.item) != nil {
 		return nil
 	}
@@ -288,7 +288,7 @@ func (s *streamReader) tellThoughts(it *item, parts []canon.Part, emit canon.Emi
 		var err error
 		if p := s.find(s.ev.item, place); p == nil {
 			err = s.give(part, part.Text, place, emit)
-		} else if proof := part.Signature; proof != nil {
+		} else if proof := proofOf(part); proof != nil {
 			s.out.Text, s.out.Part.From = proof, part.From
 			err = s.emit(emit, canon.SignatureEvent, p.index)
 		}
@@ -297,6 +297,15 @@ func (s *streamReader) tellThoughts(it *item, parts []canon.Part, emit canon.Emi
 		}
 	}
 	return nil
+}
+
+// proofOf is what proves thoughts whose text came before: without the text, the
+// item at the end looks as if all of it were redacted.
+func proofOf(p *canon.Part) canon.Text {
+	if p.Signature == nil {
+		return p.Redacted
+	}
+	return p.Signature
 }
 
 func (s *streamReader) tellOther(it *item, parts []canon.Part, emit canon.Emit) error {

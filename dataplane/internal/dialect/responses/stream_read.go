@@ -109,6 +109,8 @@ var handlers = [...]struct {
 	{"response.incomplete", (*streamReader).completed},
 	{"response.failed", (*streamReader).completed},
 	{"response.cancelled", (*streamReader).completed},
+	// xAI's other name for the last event.
+	{"response.done", (*streamReader).completed},
 	{"error", (*streamReader).failed},
 }
 
@@ -290,6 +292,9 @@ func (s *streamReader) completed(emit canon.Emit) error {
 	if s.ev.whole == nil || !s.r.response(to, false) {
 		return garbage("the response in an event of the stream is not a JSON object")
 	}
+	if to.status == nil && s.ev.kind.Is("response.failed") {
+		to.status = failedStatus
+	}
 	if f := to.failed(); f != nil {
 		return s.fault(f, emit)
 	}
@@ -322,6 +327,9 @@ func (s *streamReader) completed(emit canon.Emit) error {
 	}
 	return s.emit(emit, canon.DoneEvent, 0)
 }
+
+// failedStatus is the one of a response whose event alone says that it failed.
+var failedStatus = canon.Text(`"failed"`)
 
 // late gives out what stands in the response at the end and was told nowhere
 // before.
