@@ -91,7 +91,7 @@ func (r *Reader) end() {
 // ends says whether a stream ends with events of this type.
 func ends(name []byte) bool {
 	switch string(name) {
-	case "message_stop", "response.completed", "response.failed", "response.incomplete", "transcript.text.done",
+	case "message_stop", "response.completed", "response.failed", "response.incomplete", "response.cancelled", "response.done", "transcript.text.done",
 		"speech.audio.done", "image_edit.completed":
 		return true
 	}
