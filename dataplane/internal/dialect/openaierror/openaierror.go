@@ -5,6 +5,7 @@ package openaierror
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
@@ -99,15 +100,75 @@ func shortName(s string) string {
 	return s
 }
 
+// flatError is the error of those who follow the format but for an object
+// "error": xAI has a text there, Mistral and Cerebras have its fields at the
+// top, Voyage and what is built with FastAPI have a detail.
+type flatError struct {
+	Error   json.RawMessage `json:"error"`
+	Message json.RawMessage `json:"message"`
+	Detail  json.RawMessage `json:"detail"`
+	Param   json.RawMessage `json:"param"`
+	Code    json.RawMessage `json:"code"`
+}
+
 func readProviderError(body []byte, e *providerError) bool {
-	var outer struct {
-		Error json.RawMessage `json:"error"`
-	}
+	var outer flatError
 	if len(body) > 64<<10 || json.Unmarshal(body, &outer) != nil {
 		return false
 	}
-	return json.Unmarshal(outer.Error, e) == nil && e.Message != ""
+	if json.Unmarshal(outer.Error, e) == nil && e.Message != "" {
+		return true
+	}
+	*e = providerError{Param: outer.Param, Code: outer.Code}
+	for _, raw := range []json.RawMessage{outer.Error, outer.Message, outer.Detail} {
+		if e.Message = text(raw); e.Message != "" {
+			return true
+		}
+	}
+	var within struct {
+		Detail json.RawMessage `json:"detail"`
+	}
+	if json.Unmarshal(outer.Message, &within) == nil && within.Detail != nil {
+		outer.Detail = within.Detail
+	}
+	e.Message = complaints(outer.Detail)
+	return e.Message != ""
 }
+
+// complaints joins what a list says is wrong with the fields of a request, each
+// with the place of the field.
+func complaints(detail json.RawMessage) string {
+	var list []struct {
+		Loc []any  `json:"loc"`
+		Msg string `json:"msg"`
+	}
+	if json.Unmarshal(detail, &list) != nil {
+		return ""
+	}
+	var b strings.Builder
+	for i, c := range list {
+		if c.Msg == "" || i == maxComplaints {
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		for k, at := range c.Loc {
+			if k > 0 {
+				b.WriteByte('.')
+			}
+			fmt.Fprint(&b, at)
+		}
+		if len(c.Loc) > 0 {
+			b.WriteString(": ")
+		}
+		b.WriteString(c.Msg)
+	}
+	return b.String()
+}
+
+// maxComplaints bounds what is shown of such a list.
+const maxComplaints = 5
 
 // text gives a JSON string's text and nothing for other values.
 func text(raw json.RawMessage) string {

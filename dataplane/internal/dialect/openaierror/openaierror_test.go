@@ -1,0 +1,36 @@
+package openaierror_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openaierror"
+)
+
+// The forms that providers give what they refuse.
+func TestFormsOfRefusals(t *testing.T) {
+	for _, c := range []struct{ body, message, param, code string }{
+		{`{"error":{"message":"too hot","param":"temperature","code":"bad_value"}}`, "too hot", "temperature", "bad_value"},
+		{`{"code":"The client sent something wrong","error":"too hot"}`, "too hot", "", ""},
+		{`{"object":"error","message":"too hot","type":"invalid_request_error","param":"temperature","code":"bad_value"}`, "too hot", "temperature", "bad_value"},
+		{`{"object":"error","message":{"detail":[{"type":"less","loc":["body","temperature"],"msg":"too hot"}]},"param":null,"code":null}`, "body.temperature: too hot", "", ""},
+		{`{"detail":"too hot"}`, "too hot", "", ""},
+		{`{"detail":[{"loc":["body","messages",0],"msg":"too long"},{"msg":"too hot"}]}`, "body.messages.0: too long; too hot", "", ""},
+	} {
+		f := openaierror.Read(400, []byte(c.body), "")
+		if !strings.HasSuffix(f.Public(), c.message) || f.Status != 400 || f.Param != c.param || c.code != "" && f.PublicCode() != c.code {
+			t.Errorf("%s: %q, param %q, code %q", c.body, f.Public(), f.Param, f.PublicCode())
+		}
+	}
+	for _, body := range []string{`{"error":{}}`, `{"error":5,"message":[1],"detail":{"a":1}}`, `{"detail":[1]}`, `{"detail":[]}`, `<html>too hot</html>`, `"too hot"`, ``} {
+		if f := openaierror.Read(400, []byte(body), ""); strings.Contains(f.Public(), "hot") || f.Param != "" {
+			t.Errorf("%s: %q", body, f.Public())
+		}
+	}
+	if f := openaierror.Read(500, []byte(`{"message":"too hot"}`), ""); strings.Contains(f.Public(), "hot") {
+		t.Errorf("%q", f.Public())
+	}
+	if f := openaierror.Read(400, []byte(`{"detail":"key secret-of-the-tenant is bad"}`), "secret-of-the-tenant"); strings.Contains(f.Public(), "tenant") {
+		t.Errorf("%q", f.Public())
+	}
+}
