@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openaierror"
 	"github.com/tollgate/tollgate/dataplane/internal/jsonscan"
 	"github.com/tollgate/tollgate/proto/fault"
 )
@@ -226,7 +227,7 @@ func (a *Answer) ReadPlain(body []byte) error {
 		return fault.New(fault.UpstreamGarbage, "", err)
 	}
 	if a.failed && !a.hasChoices {
-		return ProviderFault(200, body, "")
+		return openaierror.Inside(body)
 	}
 	if !a.hasChoices {
 		return fault.New(fault.UpstreamGarbage, "", errors.New("body has no choices"))

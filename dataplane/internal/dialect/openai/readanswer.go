@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openaierror"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -204,7 +205,7 @@ func (f Format) ReadAnswer(body []byte, a *canon.Answer) *fault.Fault {
 	case !ok:
 		return fault.New(fault.UpstreamGarbage, "", errNotAnswer)
 	case h.failed && !h.hasChoices:
-		return f.ReadRefusal(200, body, "")
+		return openaierror.Inside(body)
 	case !h.hasChoices:
 		return fault.New(fault.UpstreamGarbage, "", errors.New("body has no choices"))
 	}

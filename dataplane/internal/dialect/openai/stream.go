@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tollgate/tollgate/dataplane/internal/buffer"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openaierror"
 	"github.com/tollgate/tollgate/dataplane/internal/digest"
 	"github.com/tollgate/tollgate/dataplane/internal/sse"
 	"github.com/tollgate/tollgate/proto/fault"
@@ -161,7 +162,7 @@ func (st *Stream) chunk(payload []byte) (keep bool, err error) {
 		return false, fault.New(fault.UpstreamGarbage, "", errors.New("an event of the stream is not a JSON object"))
 	}
 	if a.failed {
-		return false, ProviderFault(200, payload, "")
+		return false, openaierror.Inside(payload)
 	}
 	return !(st.Hide && a.told && a.empty), nil
 }

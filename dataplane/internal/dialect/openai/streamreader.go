@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openaierror"
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
@@ -94,7 +95,7 @@ func (r *streamReader) Read(_, data []byte, emit canon.Emit) error {
 		return fault.New(fault.UpstreamGarbage, "", errors.New("an event of the stream is not a chunk of chat completions"))
 	}
 	if r.head.failed {
-		return ProviderFault(200, data, "")
+		return openaierror.Inside(data)
 	}
 	r.begins()
 	r.sourcesOf()

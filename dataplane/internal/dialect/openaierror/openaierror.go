@@ -6,6 +6,7 @@ package openaierror
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
@@ -47,6 +48,9 @@ type providerError struct {
 // maxMessage bounds what is shown of a provider's message.
 const maxMessage = 1000
 
+// maxBody bounds the bodies that are read.
+const maxBody = 64 << 10
+
 // Read turns a provider's refusal into ours. Only the message and the
 // name of the field leave the provider's body, and only when the refusal is
 // about what the caller sent; a body of unknown shape is never shown. The
@@ -85,6 +89,57 @@ func Read(status int, body []byte, secret string) *fault.Fault {
 	return f
 }
 
+// statuses are those that an error stands for that has none, since it came
+// inside of an answer or a stream.
+var statuses = [...]struct {
+	name   string
+	status int
+}{
+	{"rate_limit_exceeded", 429}, {"insufficient_quota", 429}, {"rate_limit_error", 429}, {"tokens", 429},
+	{"invalid_api_key", 401}, {"authentication_error", 401}, {"permission_error", 403},
+	{"model_not_found", 404}, {"context_length_exceeded", 400}, {"invalid_prompt", 400},
+	{"invalid_request_error", 400}, {"content_policy_violation", 400},
+}
+
+// Inside turns an error that came inside of an answer or a stream into ours: its
+// code or type tells what its status would have been, and some write that.
+func Inside(body []byte) *fault.Fault {
+	var e struct {
+		Error json.RawMessage `json:"error"`
+		errorNames
+	}
+	if len(body) > maxBody || json.Unmarshal(body, &e) != nil {
+		return Read(500, nil, "")
+	}
+	var names errorNames
+	if json.Unmarshal(e.Error, &names) != nil {
+		names = e.errorNames
+	}
+	return Read(names.status(), body, "")
+}
+
+// errorNames are the names that an error has.
+type errorNames struct {
+	Code json.RawMessage `json:"code"`
+	Type json.RawMessage `json:"type"`
+}
+
+func (n *errorNames) status() int {
+	code, kind := text(n.Code), text(n.Type)
+	for _, s := range statuses {
+		if code == s.name || kind == s.name {
+			return s.status
+		}
+	}
+	if code == "" {
+		code = string(n.Code)
+	}
+	if status, err := strconv.Atoi(code); err == nil && status >= 400 && status < 600 {
+		return status
+	}
+	return 500
+}
+
 // shortName lets through what names a field or code, and nothing else.
 func shortName(s string) string {
 	if len(s) > 64 {
@@ -113,7 +168,7 @@ type flatError struct {
 
 func readProviderError(body []byte, e *providerError) bool {
 	var outer flatError
-	if len(body) > 64<<10 || json.Unmarshal(body, &outer) != nil {
+	if len(body) > maxBody || json.Unmarshal(body, &outer) != nil {
 		return false
 	}
 	if json.Unmarshal(outer.Error, e) == nil && e.Message != "" {

@@ -5,7 +5,28 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openaierror"
+	"github.com/tollgate/tollgate/proto/fault"
 )
+
+// An error without a status counts as what it says it is.
+func TestErrorsWithoutStatus(t *testing.T) {
+	for body, want := range map[string]*fault.Kind{
+		`{"error":{"message":"x","code":429}}`:                                       fault.UpstreamRateLimited,
+		`{"error":{"message":"x","code":"429"}}`:                                     fault.UpstreamRateLimited,
+		`{"error":{"message":"x","type":"rate_limit_error","code":null}}`:            fault.UpstreamRateLimited,
+		`{"object":"error","message":"x","type":"invalid_request_error","code":400}`: fault.UpstreamRejected,
+		`{"error":{"message":"x","code":"context_length_exceeded"}}`:                 fault.UpstreamRejected,
+		`{"error":{"message":"x","code":502}}`:                                       fault.UpstreamError,
+		`{"error":{"message":"x","code":7}}`:                                         fault.UpstreamError,
+		`{"error":"x","code":401}`:                                                   fault.UpstreamAuth,
+		`{"error":"x"}`:                                                              fault.UpstreamError,
+		`x`:                                                                          fault.UpstreamError,
+	} {
+		if f := openaierror.Inside([]byte(body)); f.Kind != want {
+			t.Errorf("%s: %s", body, f.Kind.Code)
+		}
+	}
+}
 
 // The forms that providers give what they refuse.
 func TestFormsOfRefusals(t *testing.T) {

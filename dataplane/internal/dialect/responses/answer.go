@@ -223,30 +223,9 @@ func (to *response) failed() *fault.Fault {
 	return nil
 }
 
-// statuses are those of errors that come without one: inside of an answer or
-// a stream.
-var statuses = [...]struct {
-	code   string
-	status int
-}{
-	{"rate_limit_exceeded", 429}, {"insufficient_quota", 429}, {"rate_limit_error", 429}, {"tokens", 429},
-	{"invalid_api_key", 401}, {"authentication_error", 401}, {"permission_error", 403},
-	{"model_not_found", 404}, {"context_length_exceeded", 400}, {"invalid_prompt", 400},
-	{"invalid_request_error", 400}, {"content_policy_violation", 400},
-}
-
 // failureOf turns an error object into a fault.
 func failureOf(v canon.Raw) *fault.Fault {
-	f := fieldsOf(v, "code", "type")
-	status := 500
-	for _, s := range statuses {
-		if asText(f[0]).Is(s.code) || asText(f[1]).Is(s.code) {
-			status = s.status
-			break
-		}
-	}
-	body := append(append([]byte(`{"error":`), v...), '}')
-	return openaierror.Read(status, body, "")
+	return openaierror.Inside(append(append([]byte(`{"error":`), v...), '}'))
 }
 
 // ReadAnswer reads a provider's whole answer.
