@@ -145,6 +145,7 @@ type choice struct {
 	finish   finishing
 	logprobs canon.Raw
 	usage    canon.Raw
+	told     bool // that a message or delta was read
 }
 
 // one reads a choice; its brace is open.
@@ -163,10 +164,7 @@ func (r *answerReader) one(c *choice, i int) bool {
 				c.index = int(n)
 			}
 		case "message", "delta":
-			r.at.mid = ".message"
-			c.parts, ok = r.walk.message(&c.message)
-			c.notes = r.notes
-			r.at.mid = ""
+			ok = r.said(c, name[0] == 'd')
 		case "finish_reason":
 			ok = r.text(&c.finish.reason, "finish_reason")
 			if c.finish.reason.Is("null") {
@@ -190,6 +188,23 @@ func (r *answerReader) one(c *choice, i int) bool {
 			return false
 		}
 	}
+}
+
+// said reads what a choice says. Perplexity gives both: in a stream the message
+// repeats all that was said so far, in a whole answer the delta is empty.
+func (r *answerReader) said(c *choice, delta bool) bool {
+	if c.told && delta != r.quick {
+		return r.s.Skip()
+	}
+	if r.s.Peek() == '{' {
+		c.message, c.told = message{}, true
+	}
+	r.at.mid = ".message"
+	var ok bool
+	c.parts, ok = r.walk.message(&c.message)
+	c.notes = r.notes
+	r.at.mid = ""
+	return ok
 }
 
 // maxChoices bounds the answers in one.

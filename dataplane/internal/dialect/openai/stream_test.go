@@ -115,6 +115,28 @@ func TestBorrowedReasons(t *testing.T) {
 	}
 }
 
+// Perplexity repeats all of a message beside each piece of it, and an empty piece
+// beside a whole message.
+func TestMessageBesideDelta(t *testing.T) {
+	const message, delta = `"message":{"role":"assistant","content":"so far %s"}`, `"delta":{"role":"assistant","content":"%s"}`
+	for _, order := range []string{message + "," + delta, delta + "," + message} {
+		fill := func(piece string) []byte {
+			return []byte(`{"id":"1","choices":[{"index":0,` + strings.ReplaceAll(order, "%s", piece) + `,"finish_reason":"stop"}]}`)
+		}
+		a, err := readStream(Format{}, [][]byte{bytes.Replace(fill("a"), []byte(`"stop"`), []byte("null"), 1), fill("b")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := a.Choices[0]; len(c.Parts) != 1 || !c.Parts[0].Text.Is("ab") {
+			t.Errorf("%s: %+v", order, c)
+		}
+		var whole canon.Answer
+		if f := (Format{}).ReadAnswer(fill(""), &whole); f != nil || len(whole.Choices[0].Parts) != 1 || !whole.Choices[0].Parts[0].Text.Is("so far ") {
+			t.Errorf("%s: %+v, %v", order, whole.Choices, f)
+		}
+	}
+}
+
 // A stream goes on after a reason that says there is none yet.
 func TestNoReasonYet(t *testing.T) {
 	a, err := readStream(Format{}, [][]byte{
