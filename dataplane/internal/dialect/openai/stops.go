@@ -44,6 +44,17 @@ var stops = []struct {
 	{"context_length_exceeded", canon.StopContext, true},
 	{"tool_error", canon.StopError, true},
 	{"tool_call", canon.StopTools, true},
+	{"ERROR_LIMIT", canon.StopContext, true},
+	{"ERROR_TOXIC", canon.StopFilter, true},
+	{"TIMEOUT", canon.StopError, true},
+	{"PAUSE", canon.StopPause, true},
+	{"OTHER", canon.StopError, true},
+	{"IMAGE_OTHER", canon.StopError, true},
+	{"NO_IMAGE", canon.StopError, true},
+	{"UNEXPECTED_TOOL_CALL", canon.StopError, true},
+	{"TOO_MANY_TOOL_CALLS", canon.StopError, true},
+	{"MISSING_THOUGHT_SIGNATURE", canon.StopError, true},
+	{"MALFORMED_RESPONSE", canon.StopError, true},
 }
 
 // finishes are the words of this dialect for each reason, with the word that
@@ -67,15 +78,19 @@ type finishing struct {
 	refused, called          bool
 }
 
-// borrowed reads a reason that is no word of this dialect: some providers that
-// follow it keep the words of another, in small or capital letters.
-func borrowed(reason canon.Text) canon.Stop {
+// meaning is what a word of any dialect says, in small or capital letters;
+// StopUnset for words that are not known.
+func meaning(word canon.Text) canon.Stop {
+	if word.Empty() {
+		return canon.StopUnset
+	}
+	said := word.String()
 	for i := range stops {
-		if strings.EqualFold(reason.String(), stops[i].word) {
+		if strings.EqualFold(said, stops[i].word) {
 			return stops[i].stop
 		}
 	}
-	return canon.StopEnd
+	return canon.StopUnset
 }
 
 func (f *finishing) stop() canon.Stop {
@@ -87,15 +102,14 @@ func (f *finishing) stop() canon.Stop {
 		}
 	}
 	if stop == canon.StopUnset && !f.reason.Empty() {
-		stop = borrowed(f.reason)
-	}
-	for i := range stops {
-		// A word of another dialect counts where it does not contradict.
-		s := &stops[i]
-		if s.native && f.native.Is(s.word) && finishes[s.stop].word == finishes[stop].word {
-			stop = s.stop
-			break
+		// Some who follow this dialect keep the words of another.
+		if stop = meaning(f.reason); stop == canon.StopUnset {
+			stop = canon.StopEnd
 		}
+	}
+	if said := meaning(f.native); said != canon.StopUnset && finishes[said].word == finishes[stop].word {
+		// A word of another dialect counts where it does not contradict.
+		stop = said
 	}
 	switch {
 	case stop == canon.StopEnd && f.refused:
@@ -127,7 +141,7 @@ func appendFinish(b []byte, stop canon.Stop, raw, sequence canon.Text, own, refu
 		b = append(append(append(b, `,"finish_reason":"`...), f.word...), '"')
 	}
 	switch {
-	case raw != nil:
+	case raw != nil && (f.native == "" || meaning(raw) == stop):
 		b = appendField(b, "native_finish_reason", raw)
 	case f.native != "":
 		b = append(append(append(b, `,"native_finish_reason":"`...), f.native...), '"')

@@ -137,6 +137,24 @@ func TestMessageBesideDelta(t *testing.T) {
 	}
 }
 
+// What the reason was in its own dialect says more than the word for it here,
+// as providers write it and as it comes back from other dialects.
+func TestNativeReasons(t *testing.T) {
+	for _, c := range []struct {
+		word, native string
+		want         canon.Stop
+	}{
+		{"length", "model_length", canon.StopContext}, {"content_filter", "REFUSAL", canon.StopRefusal},
+		{"stop", "insufficient_system_resource", canon.StopError}, {"stop", "STOP", canon.StopEnd},
+		{"length", "stop", canon.StopLength}, {"stop", "whatever", canon.StopEnd},
+	} {
+		f := finishing{reason: canon.Quote(c.word), native: canon.Quote(c.native)}
+		if got := f.stop(); got != c.want {
+			t.Errorf("%s, %s: %d, want %d", c.word, c.native, got, c.want)
+		}
+	}
+}
+
 // A stream goes on after a reason that says there is none yet.
 func TestNoReasonYet(t *testing.T) {
 	a, err := readStream(Format{}, [][]byte{
