@@ -96,8 +96,9 @@ var statuses = [...]struct {
 	status int
 }{
 	{"rate_limit_exceeded", 429}, {"insufficient_quota", 429}, {"rate_limit_error", 429}, {"tokens", 429},
+	{"too_many_requests", 429}, {"too_many_requests_error", 429},
 	{"invalid_api_key", 401}, {"authentication_error", 401}, {"permission_error", 403},
-	{"model_not_found", 404}, {"context_length_exceeded", 400}, {"invalid_prompt", 400},
+	{"model_not_found", 404}, {"not_found", 404}, {"not_found_error", 404}, {"invalid_request", 400}, {"context_length_exceeded", 400}, {"invalid_prompt", 400},
 	{"invalid_request_error", 400}, {"content_policy_violation", 400},
 }
 

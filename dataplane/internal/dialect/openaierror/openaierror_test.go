@@ -16,6 +16,8 @@ func TestErrorsWithoutStatus(t *testing.T) {
 		`{"error":{"message":"x","type":"rate_limit_error","code":null}}`:            fault.UpstreamRateLimited,
 		`{"object":"error","message":"x","type":"invalid_request_error","code":400}`: fault.UpstreamRejected,
 		`{"error":{"message":"x","code":"context_length_exceeded"}}`:                 fault.UpstreamRejected,
+		`{"error":{"message":"x","type":"too_many_requests","code":null}}`:           fault.UpstreamRateLimited,
+		`{"error":{"message":"x","type":"not_found"}}`:                               fault.UpstreamRejected,
 		`{"error":{"message":"x","code":502}}`:                                       fault.UpstreamError,
 		`{"error":{"message":"x","code":7}}`:                                         fault.UpstreamError,
 		`{"error":"x","code":401}`:                                                   fault.UpstreamAuth,
