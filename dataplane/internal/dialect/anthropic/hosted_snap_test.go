@@ -3,14 +3,13 @@ package anthropic_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/anthropic"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
+	"github.com/tollgate/tollgate/dataplane/internal/recordings"
 )
 
 // better are the fields in which a request of ours differs from the expected
@@ -27,14 +26,10 @@ var better = map[string]map[string]string{
 // TestExpectedRequestsToVertex: what others send to Claude on Vertex AI for a
 // caller of Messages, field by field, and we do too, or better.
 func TestExpectedRequestsToVertex(t *testing.T) {
-	const dir = "../../../../../shared/data/providers/agentgateway/requests/"
-	snaps, _ := filepath.Glob(dir + "*/*.vertex.snap")
+	const dir = "agentgateway/requests/"
 	equal, differ := 0, 0
-	for _, path := range snaps {
-		name := strings.TrimPrefix(path, dir)
-		if !strings.HasPrefix(name, "messages/") && !strings.HasPrefix(name, "count-tokens/") {
-			continue
-		}
+	for _, path := range recordings.Glob(t, dir+"messages/*.vertex.snap", dir+"count-tokens/*.vertex.snap") {
+		_, name, _ := strings.Cut(path, dir)
 		model := ""
 		if strings.HasPrefix(name, "count-tokens/") {
 			model = "claude-sonnet-4-5"
@@ -62,9 +57,6 @@ func TestExpectedRequestsToVertex(t *testing.T) {
 			}
 		}
 	}
-	if len(snaps) == 0 {
-		t.Skip("the expected requests are not beside the repository")
-	}
 	t.Logf("expected requests to Vertex AI, passed and written: %d equal, %d better with a reason", equal, differ)
 }
 
@@ -83,14 +75,7 @@ func allOf(a, b map[string]any) map[string]bool {
 // it is written out of canon.
 func expectedRequest(t *testing.T, path string) (want map[string]any, bodies map[string][]byte) {
 	t.Helper()
-	in, err := os.ReadFile(strings.TrimSuffix(path, ".vertex.snap") + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	snap, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in, snap := recordings.Read(t, strings.TrimSuffix(path, ".vertex.snap")+".json"), recordings.Read(t, path)
 	var expected struct{ Request map[string]any }
 	if err := json.Unmarshal(bytes.SplitN(snap, []byte("\n---\n"), 2)[1], &expected); err != nil {
 		t.Fatalf("%s: %v", path, err)

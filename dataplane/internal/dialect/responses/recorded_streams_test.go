@@ -27,7 +27,7 @@ func follow(all [][]byte) (*canon.Fold, error) {
 func TestRecordedStreams(t *testing.T) {
 	n, broken := 0, 0
 	for _, path := range recordings.Glob(t, streamFiles...) {
-		all := payloads(t, read(t, path))
+		all := payloads(t, recordings.Read(t, path))
 		if bytes.Contains(all[0], []byte(`"choices"`)) {
 			continue
 		}
@@ -184,7 +184,7 @@ func checkEvents(t *testing.T, what string, all [][]byte) {
 // response at its end.
 func TestStreamsAndAnswersAgree(t *testing.T) {
 	for _, path := range recordings.Glob(t, streamFiles...) {
-		all := payloads(t, read(t, path))
+		all := payloads(t, recordings.Read(t, path))
 		whole, err := follow(all)
 		if err != nil || bytes.Contains(all[0], []byte(`"choices"`)) {
 			continue

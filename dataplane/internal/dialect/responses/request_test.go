@@ -46,7 +46,7 @@ func sameJSON(t testing.TB, what string, want, got any) {
 // dialect says what it said.
 func TestRecordedRequestsComeBack(t *testing.T) {
 	for _, path := range recordings.Glob(t, "agentgateway/requests/responses/*.json") {
-		body := read(t, path)
+		body := recordings.Read(t, path)
 		var req canon.Request
 		if f := format.ReadRequest(body, &req); f != nil {
 			t.Errorf("%s: %v", short(path), f)
@@ -289,7 +289,7 @@ func TestWhatOthersAsk(t *testing.T) {
 			t.Errorf("%s: no request for it", name)
 			continue
 		}
-		pieces := bytes.Split(read(t, path), []byte("\n---\n"))
+		pieces := bytes.Split(recordings.Read(t, path), []byte("\n---\n"))
 		want := object(t, pieces[1])["request"].(map[string]any)
 		got, lost := written(t, req)
 		if len(lost) > 0 {

@@ -3,7 +3,6 @@ package responses_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -31,15 +30,6 @@ var streamFiles = []string{
 func short(path string) string {
 	_, rest, _ := strings.Cut(path, "providers/")
 	return strings.NewReplacer("src/", "", "__fixtures__/", "", "responses/responses/", "").Replace(rest)
-}
-
-func read(t testing.TB, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // payloads gives the data of a stream's events.
@@ -241,7 +231,7 @@ func same(t *testing.T, what string, want, got essence) {
 func TestRecordedAnswers(t *testing.T) {
 	read0, errors := 0, 0
 	for _, path := range recordings.Glob(t, plainFiles...) {
-		body := read(t, path)
+		body := recordings.Read(t, path)
 		if body[0] != '{' {
 			continue // a stream
 		}

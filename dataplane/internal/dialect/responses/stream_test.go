@@ -251,7 +251,7 @@ func TestLongStreamsAreBounded(t *testing.T) {
 func TestCutAnywhere(t *testing.T) {
 	plain := recordings.Glob(t, "agentgateway/response/responses/tool.json", "agentgateway/response/responses/reasoning.json", "vercel-ai/openai/src/responses/__fixtures__/openai-custom-tool.1.json")
 	for _, path := range plain {
-		body := bytes.TrimSpace(read(t, path))
+		body := bytes.TrimSpace(recordings.Read(t, path))
 		for i := range body {
 			var a canon.Answer
 			if f := format.ReadAnswer(body[:i], &a); f == nil {
@@ -260,7 +260,7 @@ func TestCutAnywhere(t *testing.T) {
 		}
 	}
 	for _, path := range recordings.Glob(t, "agentgateway/requests/responses/*.json") {
-		body := bytes.TrimSpace(read(t, path))
+		body := bytes.TrimSpace(recordings.Read(t, path))
 		for i := range body {
 			var req canon.Request
 			if f := format.ReadRequest(body[:i], &req); f == nil || f.Kind != fault.MalformedJSON {
@@ -269,7 +269,7 @@ func TestCutAnywhere(t *testing.T) {
 		}
 	}
 	for _, path := range recordings.Glob(t, "agentgateway/response/responses/stream.json", "agentgateway/response/responses/stream-refusal.json", "agentgateway/response/responses/stream-custom-tool.json", "vercel-ai/open-responses/src/responses/__fixtures__/*.chunks.txt") {
-		all := payloads(t, read(t, path))
+		all := payloads(t, recordings.Read(t, path))
 		whole, err := follow(all)
 		if err != nil {
 			t.Fatal(err)
