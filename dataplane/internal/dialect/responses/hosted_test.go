@@ -12,7 +12,7 @@ import (
 
 const (
 	postSearch = `{"type":"custom_tool_call","id":"ctc_a","call_id":"xs_call_a","name":"x_keyword_search","input":"{}","status":"completed"}`
-	ownTool    = `{"type":"custom_tool_call","id":"ctc_b","call_id":"call_b","name":"mine","input":"go","status":"completed"}`
+	ownTool    = `{"type":"custom_tool_call","id":"ctc_b","call_id":"call_b","name":"x_user_search","input":"go","status":"completed"}`
 	saidItem   = `{"type":"message","id":"msg_a","role":"assistant","status":"completed","content":[{"type":"output_text","text":"found","annotations":[]}]}`
 )
 
@@ -38,7 +38,7 @@ func TestHostedCustomTools(t *testing.T) {
 			t.Errorf("the search is not as it was: %s", same)
 		}
 		chat := string(openai.Format{}.AppendAnswer(nil, &a))
-		if n := strings.Count(chat, `"name":"mine"`); n != c.calls || strings.Contains(chat, `"custom":{"name":"x_keyword_search"`) {
+		if n := strings.Count(chat, `"custom":{"name":"x_user_search"`); n != c.calls || strings.Contains(chat, `"custom":{"name":"x_keyword_search"`) {
 			t.Errorf("chat gets %s", chat)
 		}
 	}

@@ -2,7 +2,6 @@ package responses
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/canon"
@@ -55,18 +54,11 @@ func (it *item) place() *itemKind {
 }
 
 // hosted says that a custom tool is one of the provider's own, which it ran
-// itself: xAI tells of its searches of posts so. Nobody waits for a result.
+// itself: xAI tells of its searches of posts so. Nobody waits for a result. The
+// id tells and not the name, which a caller's own tool may have too.
 func (it *item) hosted() bool {
-	if !it.kind.Is("custom_tool_call") {
-		return false
-	}
-	if bytes.HasPrefix(it.callID, []byte(`"xs_call_`)) {
-		return true
-	}
-	return slices.ContainsFunc(postSearches[:], it.name.Is)
+	return it.kind.Is("custom_tool_call") && bytes.HasPrefix(it.callID, []byte(`"xs_call_`))
 }
-
-var postSearches = [...]string{"x_keyword_search", "x_semantic_search", "x_user_search", "x_thread_fetch"}
 
 // item reads the item that starts here. Its type may come last, so that what
 // is wrong inside of an unknown kind must not matter: such an item is opaque.
