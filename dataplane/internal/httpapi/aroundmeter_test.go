@@ -94,6 +94,37 @@ func TestProxyHidesEscapedSecrets(t *testing.T) {
 	}
 }
 
+// An error inside of an answer or a stream says what a refusal would, and no
+// more: not the secret, whichever dialect the caller speaks.
+func TestErrorsInsideOfAnswersHideSecrets(t *testing.T) {
+	const secret = "gateway-own-key-of-acme"
+	told := `{"error":{"message":"too hot for ` + secret + `","type":"invalid_request_error","code":400}}`
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked, _ := io.ReadAll(r.Body)
+		if !strings.Contains(string(asked), `"stream":true`) {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, told)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\ndata: "+told+"\n\n")
+	}))
+	t.Cleanup(up.Close)
+	w := testconfig.New(t)
+	acme := w.Tenant("acme")
+	key, _ := w.Key(acme, nil)
+	w.Route(acme, "r", "m", up.URL+"/v1", secret, nil)
+	g := start(t, w, nil)
+	for _, path := range []string{"/v1/chat/completions", "/v1/messages"} {
+		for _, stream := range []string{"false", "true"} {
+			a := g.do("POST", path, key, `{"model":"r","max_tokens":9,"stream":`+stream+`,"messages":[{"role":"user","content":"x"}]}`, "Content-Type", "application/json")
+			if strings.Contains(a.body, secret) || !strings.Contains(a.body, "too hot for [redacted]") || (a.StatusCode == 400) != (stream == "false") {
+				t.Errorf("%s, stream %s: %d %s", path, stream, a.StatusCode, a.body)
+			}
+		}
+	}
+}
+
 // The name of a model that a caller makes up adds no header to the answer.
 func TestModelOfTheProxyIsNoHeader(t *testing.T) {
 	g, key := carrier(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/openai"
+	"github.com/tollgate/tollgate/dataplane/internal/dialect/openaierror"
 	"github.com/tollgate/tollgate/dataplane/internal/dialect/peek"
 	"github.com/tollgate/tollgate/dataplane/internal/parameters"
 	"github.com/tollgate/tollgate/dataplane/internal/provider"
@@ -180,6 +181,11 @@ func (x *exchange) failed(err error) {
 	}
 	if f.Kind == fault.Internal {
 		x.p.Logger.Error("request failed", "request_id", x.req.ID, "error", err)
+	}
+	if f.Kind == fault.UpstreamRejected {
+		// Who reads an answer or a stream does not know the secret that an
+		// error in it may repeat.
+		f.Detail = openaierror.Redact(f.Detail, x.call.Secret)
 	}
 	x.fault = f
 }

@@ -98,12 +98,14 @@ var statuses = [...]struct {
 	{"rate_limit_exceeded", 429}, {"insufficient_quota", 429}, {"rate_limit_error", 429}, {"tokens", 429},
 	{"too_many_requests", 429}, {"too_many_requests_error", 429},
 	{"invalid_api_key", 401}, {"authentication_error", 401}, {"permission_error", 403},
-	{"model_not_found", 404}, {"not_found", 404}, {"not_found_error", 404}, {"invalid_request", 400}, {"context_length_exceeded", 400}, {"invalid_prompt", 400},
-	{"invalid_request_error", 400}, {"content_policy_violation", 400},
+	{"model_not_found", 404}, {"not_found", 404}, {"not_found_error", 404},
+	{"invalid_request", 400}, {"invalid_request_error", 400}, {"invalid_prompt", 400},
+	{"context_length_exceeded", 400}, {"content_policy_violation", 400},
 }
 
 // Inside turns an error that came inside of an answer or a stream into ours: its
-// code or type tells what its status would have been, and some write that.
+// code or type tells what its status would have been, and some write that. Who
+// knows the secret takes it out of the detail, with Redact.
 func Inside(body []byte) *fault.Fault {
 	var e struct {
 		Error json.RawMessage `json:"error"`
@@ -236,29 +238,34 @@ func text(raw json.RawMessage) string {
 }
 
 // clean makes a provider's text fit to be shown: no secret, no control
-// characters, not long. Keys are also found by their form, because providers
-// repeat them shortened in the middle.
+// characters, not long.
 func clean(s, secret string) string {
-	if secret != "" {
-		s = strings.ReplaceAll(s, secret, "[redacted]")
-	}
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
 		}
 		return r
 	}, s)
+	s = Redact(s, secret)
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	}
+	return s
+}
+
+// Redact takes a secret out of a provider's text. Keys are also found by their
+// form, because providers repeat them shortened in the middle.
+func Redact(s, secret string) string {
+	if secret != "" {
+		s = strings.ReplaceAll(s, secret, "[redacted]")
+	}
 	words := strings.Split(s, " ")
 	for i, w := range words {
 		if looksSecret(w, secret) {
 			words[i] = "[redacted]"
 		}
 	}
-	s = strings.Join(words, " ")
-	if len(s) > maxMessage {
-		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
-	}
-	return s
+	return strings.Join(words, " ")
 }
 
 // looksSecret finds what providers make of a key when they repeat it, such as
