@@ -140,8 +140,12 @@ func appendFinish(b []byte, stop canon.Stop, raw, sequence canon.Text, own, refu
 	default:
 		b = append(append(append(b, `,"finish_reason":"`...), f.word...), '"')
 	}
+	// The provider's own word stands beside unless it would be read as another
+	// reason.
+	said := meaning(raw)
+	misleads := said != stop && (f.native != "" || said != canon.StopUnset && finishes[said].word == f.word)
 	switch {
-	case raw != nil && (f.native == "" || meaning(raw) == stop):
+	case raw != nil && !misleads:
 		b = appendField(b, "native_finish_reason", raw)
 	case f.native != "":
 		b = append(append(append(b, `,"native_finish_reason":"`...), f.native...), '"')
