@@ -176,6 +176,13 @@ func TestStreamHabits(t *testing.T) {
 			`[["a","f","{}"],["b","g","{\"x\":1}"]]`},
 		"all calls numbered 0": {`{"id":"1","choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}}]}
 {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"b","function":{"name":"g","arguments":"{}"}}]}}]}`, `[["a","f","{}"],["b","g","{}"]]`},
+		"all calls numbered 0, without ids": {`{"id":"1","created":5,"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"{}"}}]}}]}
+{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"g","arguments":"{}"}}]}}]}`, `[["call_5_0","f","{}"],["call_5_1","g","{}"]]`},
+		"the name again at the end": {`{"id":"1","choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}}]}
+{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":""}}]}}]}`, `[["a","f","{}"]]`},
+		"an id for each piece": {`{"id":"1","choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]}}]}
+{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"b","function":{"arguments":"{"}}]}}]}
+{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"arguments":"}"}}]}}]}`, `[["a","f","{}"]]`},
 		"calls in turns": {`{"id":"1","choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}},{"index":1,"id":"b","function":{"name":"g","arguments":""}}]}}]}
 {"choices":[{"delta":{"tool_calls":[{"index":1,"function":{"arguments":"{\"y\":"}},{"index":0,"function":{"arguments":"{\"x\":1"}}]}}]}
 {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"}"}},{"index":1,"function":{"arguments":"2}"}}]}}]}`, `[["a","f","{\"x\":1}"],["b","g","{\"y\":2}"]]`},
@@ -195,6 +202,27 @@ func TestStreamHabits(t *testing.T) {
 		}
 		if got, _ := json.Marshal(calls); string(got) != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// Sources may be listed behind the reason for stopping, and belong to the text.
+func TestSourcesBehindTheReason(t *testing.T) {
+	for _, last := range []string{
+		`{"id":"1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2},"citations":["https://a"]}`,
+		`{"id":"1","choices":[{"index":0,"delta":{"annotations":[{"type":"url_citation","url_citation":{"url":"https://a"}}]}}]}`,
+	} {
+		a, err := readStream(Format{}, [][]byte{
+			[]byte(`{"id":"1","choices":[{"index":0,"delta":{"content":"a"}}]}`),
+			[]byte(`{"id":"1","choices":[{"index":0,"delta":{"content":"b"},"finish_reason":"length"}]}`),
+			[]byte(last),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := a.Choices[0]
+		if len(c.Parts) != 1 || !c.Parts[0].Text.Is("ab") || len(c.Parts[0].Citations) != 1 || !c.Parts[0].Citations[0].URL.Is("https://a") || c.Stop != canon.StopLength {
+			t.Errorf("%s: %+v", last, c)
 		}
 	}
 }

@@ -51,22 +51,30 @@ func (r *streamReader) call(c *streamChoice, p *canon.Part, n *note) bool {
 }
 
 // callOf finds the call that a piece belongs to: the last one with its number,
-// unless the piece has another id; Gemini's compatible endpoint numbers all 0,
-// Mistral numbers none.
+// unless the piece begins another. Gemini's compatible endpoint numbers all 0,
+// Mistral numbers none, and some give each piece an id of its own, but only the
+// first a name.
 func (c *streamChoice) callOf(p *canon.Part, n *note) *streamCall {
 	for i := len(c.calls) - 1; i >= 0; i-- {
 		t := &c.calls[i]
 		switch {
 		case n.index >= 0 && t.wire != n.index:
 			continue
-		case p.ID.Empty(), bytes.Equal(p.ID, t.id):
+		case p.ID.Empty():
+			if n.index >= 0 && t.nest.complete() && !p.Name.Empty() && (p.Args != nil || !p.Text.Empty()) {
+				return nil
+			}
+			return t
+		case bytes.Equal(p.ID, t.id):
 			return t
 		case t.id.Empty() && !t.begun:
 			t.id = bytes.Clone(p.ID)
 			c.ids += len(p.ID)
 			return t
-		case n.index >= 0:
+		case n.index >= 0 && !p.Name.Empty():
 			return nil
+		case n.index >= 0:
+			return t
 		}
 	}
 	return nil

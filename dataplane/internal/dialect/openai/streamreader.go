@@ -42,6 +42,10 @@ type streamChoice struct {
 	finished bool
 	refused  bool
 	cited    bool
+	// stop, with how it was said, is told at the end of the stream: some list
+	// their sources in a chunk behind the reason.
+	stop           canon.Stop
+	reason, before canon.Text
 }
 
 // streamCall is a tool call that is under way.
@@ -69,7 +73,7 @@ func (r *streamReader) Held() int {
 	n := cap(r.citations) + cap(r.results) + cap(r.scratch) + choiceSize*cap(r.states)
 	for i := range r.states {
 		c := &r.states[i]
-		n += callSize*cap(c.calls) + c.ids
+		n += callSize*cap(c.calls) + c.ids + cap(c.reason) + cap(c.before)
 	}
 	return n
 }
@@ -126,10 +130,12 @@ func (r *streamReader) End(emit canon.Emit) error {
 
 func (r *streamReader) finish() error {
 	for i := range r.states {
-		if c := &r.states[i]; !c.finished {
-			r.closeAll(c)
-			r.send(c, canon.FinishEvent, 0)
-		}
+		c := &r.states[i]
+		r.close(c)
+		r.endCalls(c, true)
+		ev := r.make(c, canon.FinishEvent, 0)
+		ev.Stop, ev.StopText, ev.StopRaw = c.stop, c.before, c.reason
+		r.out()
 	}
 	r.done = true
 	r.ev = canon.Event{Kind: canon.DoneEvent}
@@ -233,13 +239,11 @@ func (r *streamReader) chunk(read *choice) bool {
 		r.out()
 	}
 	if !read.finish.reason.Empty() && !c.finished {
-		r.closeAll(c)
-		c.finished = true
+		r.endCalls(c, true)
 		f := &read.finish
 		f.refused, f.called = c.refused, len(c.calls) > 0
-		ev := r.make(c, canon.FinishEvent, 0)
-		ev.Stop, ev.StopText, ev.StopRaw = f.stop(), f.sequence, f.reason
-		r.out()
+		c.finished = true
+		c.stop, c.before, c.reason = f.stop(), bytes.Clone(f.sequence), bytes.Clone(f.reason)
 	}
 	return r.err == nil
 }
@@ -332,9 +336,4 @@ func (r *streamReader) close(c *streamChoice) {
 	}
 	r.send(c, canon.EndEvent, c.open)
 	c.open = -1
-}
-
-func (r *streamReader) closeAll(c *streamChoice) {
-	r.close(c)
-	r.endCalls(c, true)
 }
