@@ -98,7 +98,7 @@ func TestProxyHidesEscapedSecrets(t *testing.T) {
 // more: not the secret, whichever dialect the caller speaks.
 func TestErrorsInsideOfAnswersHideSecrets(t *testing.T) {
 	const secret = "gateway-own-key-of-acme"
-	told := `{"error":{"message":"too hot for ` + secret + `","type":"invalid_request_error","code":400}}`
+	told := `{"error":{"message":"too hot for ` + secret + `","type":"invalid_request_error","param":"` + secret + `","code":400}}`
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked, _ := io.ReadAll(r.Body)
 		if !strings.Contains(string(asked), `"stream":true`) {

@@ -185,7 +185,7 @@ func (x *exchange) failed(err error) {
 	if f.Kind == fault.UpstreamRejected {
 		// Who reads an answer or a stream does not know the secret that an
 		// error in it may repeat.
-		f.Detail = openaierror.Redact(f.Detail, x.call.Secret)
+		openaierror.Hide(f, x.call.Secret)
 	}
 	x.fault = f
 }

@@ -85,8 +85,19 @@ func Read(status int, body []byte, secret string) *fault.Fault {
 		f.Detail = "The provider refused the call: " + message
 		f.Param = shortName(text(e.Param))
 		f.Code = shortName(text(e.Code))
+		Hide(f, secret)
 	}
 	return f
+}
+
+// Hide takes a secret out of what callers are shown of a provider's error.
+func Hide(f *fault.Fault, secret string) {
+	f.Detail = Redact(f.Detail, secret)
+	for _, name := range [...]*string{&f.Param, &f.Code} {
+		if Redact(*name, secret) != *name {
+			*name = ""
+		}
+	}
 }
 
 // statuses are those that an error stands for that has none, since it came
@@ -105,7 +116,7 @@ var statuses = [...]struct {
 
 // Inside turns an error that came inside of an answer or a stream into ours: its
 // code or type tells what its status would have been, and some write that. Who
-// knows the secret takes it out of the detail, with Redact.
+// knows the secret takes it out, with Hide.
 func Inside(body []byte) *fault.Fault {
 	var e struct {
 		Error json.RawMessage `json:"error"`

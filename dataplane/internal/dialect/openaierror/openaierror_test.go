@@ -1,6 +1,7 @@
 package openaierror_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -56,4 +57,32 @@ func TestFormsOfRefusals(t *testing.T) {
 	if f := openaierror.Read(400, []byte(`{"detail":"key secret-of-the-tenant is bad"}`), "secret-of-the-tenant"); strings.Contains(f.Public(), "tenant") {
 		t.Errorf("%q", f.Public())
 	}
+}
+
+func FuzzRead(f *testing.F) {
+	const secret = "xai-secret-of-the-tenant"
+	for _, body := range []string{
+		`{"error":{"message":"key xai-secret-of-the-tenant is bad","param":"xai-secret-of-the-tenant","code":"xai-secret-of-the-tenant"}}`,
+		`{"object":"error","message":{"detail":[{"loc":["body",0],"msg":"xai-secret***tenant"}]},"type":"invalid_request_error","code":null}`,
+		`{"code":"400","error":"too hot"}`, `{"detail":"no\u0000such\ttext"}`, `{"error":{"code":401}}`, `[]`,
+	} {
+		f.Add(400, []byte(body))
+		f.Add(500, []byte(body))
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		inside := openaierror.Inside(body)
+		openaierror.Hide(inside, secret)
+		for _, got := range []*fault.Fault{openaierror.Read(status, body, secret), inside} {
+			shown := openaierror.Append(nil, got, "req_1")
+			if !json.Valid(shown) || strings.Contains(string(shown), secret) {
+				t.Errorf("%q is shown as %s", body, shown)
+			}
+			if len(got.Detail) > 1100 || len(got.Param) > 64 || len(got.Code) > 64 {
+				t.Errorf("%q is shown as long as %s", body, shown)
+			}
+			if s := got.HTTPStatus(); s < 400 || s > 599 {
+				t.Errorf("%q has status %d", body, s)
+			}
+		}
+	})
 }
