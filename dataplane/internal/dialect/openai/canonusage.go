@@ -35,7 +35,7 @@ func (r *report) place(name []byte) *int64 {
 		return &r.completion
 	case "total_tokens":
 		return &r.total
-	case "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens", "cache_read_input_tokens":
+	case "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens", "cached_prompt_text_tokens", "cache_read_input_tokens":
 		return &r.cached
 	case "cache_creation_input_tokens":
 		return &r.written
