@@ -41,6 +41,30 @@ func TestTheLastWordOfAStreamCounts(t *testing.T) {
 	}
 }
 
+func TestStreamsThatEnd(t *testing.T) {
+	for stream, want := range map[string]struct {
+		parts int
+		ended bool
+	}{
+		"data: {\"a\":1}\n\n": {1, false}, "data: {\"a\":1}\n\ndata: [DONE]\n\n": {1, true}, "data: [DONE]\r\n": {0, true},
+		"data: {\"type\":\"response.created\"}\n\ndata: {\"type\":\"response.done\"}\n\n": {2, true},
+		"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n": {1, true},
+	} {
+		for size := 1; size <= len(stream); size += 5 {
+			var r Reader
+			r.Reset(true)
+			for rest := []byte(stream); len(rest) > 0; {
+				n := min(size, len(rest))
+				r.Feed(rest[:n])
+				rest = rest[n:]
+			}
+			if r.Parts != want.parts || r.Ended != want.ended {
+				t.Errorf("%q in pieces of %d: %d events, ended %t", stream, size, r.Parts, r.Ended)
+			}
+		}
+	}
+}
+
 func TestAnArrayOfAnswers(t *testing.T) {
 	var r Reader
 	r.Reset(false)

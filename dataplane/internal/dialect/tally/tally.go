@@ -17,7 +17,7 @@ type Reader struct {
 	// Ended says that an event came after which no other is to be expected.
 	Ended bool
 	// Images is how many events brought an image that is done, Parts how many
-	// there were of any kind.
+	// there were of any kind but for the mark of the end.
 	Images, Parts int
 }
 
@@ -74,7 +74,9 @@ func (r *Reader) end() {
 	line := bytes.TrimSuffix(r.line, []byte{'\r'})
 	switch {
 	case r.data:
-		r.Ended = r.Ended || string(bytes.TrimSpace(line[len(field):])) == "[DONE]"
+		if string(bytes.TrimSpace(line[len(field):])) == "[DONE]" {
+			r.Ended, r.told = true, false
+		}
 	case len(line) == 0:
 		if r.told {
 			r.Parts++
