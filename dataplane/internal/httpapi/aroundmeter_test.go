@@ -30,7 +30,7 @@ func TestProxyIsNoWayAroundTheMeter(t *testing.T) {
 		model                          string
 		estimated                      bool
 	}{
-		{"stream without a report", "/chat/completions", hello, events, chunk + chunk + chunk + "data: [DONE]\n\n", &usagev1.Tokens{Input: 2, Output: 4}, "provider-model", true},
+		{"stream without a report", "/chat/completions", hello, events, chunk + chunk + chunk + "data: [DONE]\n\n", &usagev1.Tokens{Input: 2, Output: 3}, "provider-model", true},
 		{"stream that breaks off", "/messages", hello, events, start + delta + delta + delta, &usagev1.Tokens{Input: 6, Output: 4}, "provider-model", true},
 		{"answer without a report", "/models/provider-model:generateContent", `{"contents":[{"parts":[{"text":"Hello there"}]}]}`, "application/json", `{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}]}`, &usagev1.Tokens{Input: 2, Output: 13}, "provider-model", true},
 		{"no generation", "/fine_tuning/jobs", hello, "application/json", `{"id":"ftjob"}`, &usagev1.Tokens{}, "provider-model", true},

@@ -47,7 +47,7 @@ func TestStreamsThatEnd(t *testing.T) {
 		ended bool
 	}{
 		"data: {\"a\":1}\n\n": {1, false}, "data: {\"a\":1}\n\ndata: [DONE]\n\n": {1, true}, "data: [DONE]\r\n": {0, true},
-		"data: {\"type\":\"response.created\"}\n\ndata: {\"type\":\"response.done\"}\n\n": {2, true},
+		"data: {\"type\":\"response.created\"}\n\ndata: {\"type\":\"response.done\"}\n\n":                                {2, true},
 		"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n": {1, true},
 	} {
 		for size := 1; size <= len(stream); size += 5 {
