@@ -271,11 +271,8 @@ func checkMadeUp(input []byte) error {
 		if err != nil {
 			return fmt.Errorf("%s, then %s, whole: %w\nmade %s", f.Name(), next.Name(), err, f.AppendAnswer(nil, a))
 		}
-		if f.Name() == canon.Bedrock && m.mixed {
-			continue // No caller speaks it: its writer is never told such parts.
-		}
 		whole, again2, err := streamKept(f, a, events, m.mixed)
-		if err == nil && !(next.Name() == canon.Bedrock && mixedAgain) {
+		if err == nil {
 			_, _, err = streamKept(next, whole, again2, mixedAgain)
 		}
 		if err != nil {

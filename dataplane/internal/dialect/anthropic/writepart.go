@@ -138,16 +138,7 @@ func (w *streamWriter) end(b []byte, at int) []byte {
 // done writes the end of the stream: why it stopped and what it took, which
 // others tell in any order.
 func (w *streamWriter) done(b []byte) []byte {
-	b = w.ready(b)
-	for len(w.live) > 0 || len(w.waiting) > 0 {
-		if len(w.live) == 0 {
-			b = w.resume(b)
-			if len(w.live) == 0 {
-				break
-			}
-		}
-		b = w.end(b, 0)
-	}
+	b = w.parts.End(w.ready(b), w)
 	c := &w.stop
 	if w.refused {
 		c.Parts = []canon.Part{{Kind: canon.RefusalPart}}

@@ -8,17 +8,15 @@ import (
 )
 
 // streamWriter writes a stream for a caller. Blocks of the API follow each
-// other, and SDKs count on it: a part that begins before another ended waits
-// until that is told.
+// other, and SDKs count on it.
 type streamWriter struct {
 	from    canon.Dialect
 	started bool
 	// next numbers the blocks.
-	next int
+	next  int
+	parts canon.Sequence
 	// live are the parts that are being written: one, unless too much waits.
-	live    []livePart
-	waiting []canon.Event
-	waits   int
+	live []livePart
 
 	refused     bool
 	stop        canon.Choice
@@ -67,14 +65,13 @@ func (w *streamWriter) Append(b []byte, ev *canon.Event) []byte {
 			w.extra = append(w.extra, canon.Field{Name: f.Name, Value: slices.Clone(f.Value)})
 		}
 	case canon.BeginEvent, canon.DeltaEvent, canon.SignatureEvent, canon.CitationEvent, canon.EndEvent, canon.LogProbsEvent:
-		return w.part(w.ready(b), ev)
+		return w.parts.Append(w.ready(b), ev, w)
 	}
 	return b
 }
 
-// Held is how much memory the parts take that wait: texts that are joined have
-// room for more.
-func (w *streamWriter) Held() int { return w.waits + w.waits/4 }
+// Held is how much memory the parts take that wait.
+func (w *streamWriter) Held() int { return w.parts.Held() }
 
 // ready starts a stream whose head did not come.
 func (w *streamWriter) ready(b []byte) []byte {
@@ -119,26 +116,12 @@ func flat(b []byte, from int) []byte {
 	return b
 }
 
-// part writes what happens to a part, or lets it wait.
-func (w *streamWriter) part(b []byte, ev *canon.Event) []byte {
-	if at := w.find(ev.Index); at >= 0 {
-		b = w.write(b, at, ev)
-		if ev.Kind == canon.EndEvent && len(w.live) == 0 {
-			return w.resume(b)
-		}
-		return b
-	}
-	if ev.Kind == canon.BeginEvent && len(w.live) == 0 {
+// Part writes what happens to a part that is live, or that is from now on.
+func (w *streamWriter) Part(b []byte, ev *canon.Event) []byte {
+	if ev.Kind == canon.BeginEvent {
 		return w.begin(b, ev)
 	}
-	if ev.Kind != canon.BeginEvent && len(w.waiting) == 0 {
-		return b
-	}
-	w.wait(ev)
-	if w.waits > maxWaiting {
-		return w.flood(b)
-	}
-	return b
+	return w.write(b, w.find(ev.Index), ev)
 }
 
 func (w *streamWriter) find(index int) int {
@@ -148,99 +131,6 @@ func (w *streamWriter) find(index int) int {
 		}
 	}
 	return -1
-}
-
-// eventSize is about what an event takes in memory beside its texts.
-const eventSize = 1 << 10
-
-// maxWaiting bounds what waits.
-const maxWaiting = 192 << 10
-
-// wait keeps an event. Deltas of a part are joined.
-func (w *streamWriter) wait(ev *canon.Event) {
-	w.waits += len(ev.Text) + len(ev.Raw)
-	if ev.Kind == canon.DeltaEvent {
-		for i := len(w.waiting) - 1; i >= 0; i-- {
-			last := &w.waiting[i]
-			if last.Index != ev.Index {
-				continue
-			}
-			if last.Kind == canon.DeltaEvent {
-				last.Text = append(ev.Text.Append(last.Text[:len(last.Text)-1]), '"')
-				return
-			}
-			break
-		}
-	}
-	w.waits += eventSize + ev.Part.Size()
-	kept := canon.Event{Kind: ev.Kind, Index: ev.Index, Text: slices.Clone(ev.Text), Raw: slices.Clone(ev.Raw)}
-	kept.Part = keepPart(&ev.Part)
-	if ev.Kind == canon.DeltaEvent && len(kept.Text) < 2 {
-		kept.Text = canon.Text(`""`)
-	}
-	w.waiting = append(w.waiting, kept)
-}
-
-// keepPart copies a part out of the reader's buffer.
-func keepPart(p *canon.Part) canon.Part {
-	out := *p
-	for _, t := range [...]*canon.Text{
-		&out.Text, &out.ID, &out.Name, &out.Signature, &out.Redacted,
-		&out.Media.Data, &out.Media.Type, &out.Media.URL, &out.Media.FileID, &out.Media.Name,
-	} {
-		*t = slices.Clone(*t)
-	}
-	out.Args, out.Raw = slices.Clone(p.Args), slices.Clone(p.Raw)
-	out.Citations = slices.Clone(p.Citations)
-	for i := range out.Citations {
-		c := &out.Citations[i]
-		c.URL, c.Title, c.Quote, c.Raw = slices.Clone(c.URL), slices.Clone(c.Title), slices.Clone(c.Quote), slices.Clone(c.Raw)
-	}
-	out.Extra = slices.Clone(p.Extra)
-	for i := range out.Extra {
-		out.Extra[i].Value = slices.Clone(out.Extra[i].Value)
-	}
-	return out
-}
-
-// resume writes the parts that waited, up to one that has not ended.
-func (w *streamWriter) resume(b []byte) []byte {
-	for len(w.waiting) > 0 && len(w.live) == 0 {
-		index := w.waiting[0].Index
-		rest := w.waiting[:0:0]
-		for i := range w.waiting {
-			ev := &w.waiting[i]
-			switch {
-			case ev.Index != index:
-				rest = append(rest, *ev)
-			case ev.Kind == canon.BeginEvent:
-				b = w.begin(b, ev)
-			default:
-				if at := w.find(index); at >= 0 {
-					b = w.write(b, at, ev)
-				}
-			}
-		}
-		w.waiting = rest
-	}
-	if len(w.waiting) == 0 {
-		w.waits = 0
-	}
-	return b
-}
-
-// flood writes all that waits, block among block: better than to hold too much.
-func (w *streamWriter) flood(b []byte) []byte {
-	for i := range w.waiting {
-		ev := &w.waiting[i]
-		if ev.Kind == canon.BeginEvent {
-			b = w.begin(b, ev)
-		} else if at := w.find(ev.Index); at >= 0 {
-			b = w.write(b, at, ev)
-		}
-	}
-	w.waiting, w.waits = nil, 0
-	return b
 }
 
 // begin starts a part. The block of a text starts with its first piece, so that

@@ -8,9 +8,9 @@ import (
 	"github.com/tollgate/tollgate/proto/fault"
 )
 
-// streamWriter writes a stream in the API's framing, of one choice. Parts may
-// overlap in other dialects; blocks are told apart by their numbers.
+// streamWriter writes a stream in the API's framing, of one choice.
 type streamWriter struct {
+	parts    canon.Sequence
 	from     canon.Dialect
 	usage    canon.Usage
 	payload  []byte
@@ -45,8 +45,8 @@ func (w *streamWriter) send(b []byte, name string) []byte {
 	return b
 }
 
-// Held is how much room the writer has.
-func (w *streamWriter) Held() int { return cap(w.payload) }
+// Held is how much room the writer has, with the parts that wait.
+func (w *streamWriter) Held() int { return cap(w.payload) + w.parts.Held() }
 
 // Append writes what the event means on the wire. Of several answers only the
 // first can be told.
@@ -63,11 +63,32 @@ func (w *streamWriter) Append(b []byte, ev *canon.Event) []byte {
 	case canon.FailEvent:
 		return Format{}.AppendFaultEvent(b, ev.Fault, "")
 	case canon.DoneEvent:
-		return w.done(b)
+		return w.done(w.parts.End(b, w))
 	}
 	if ev.Choice != 0 {
 		return b
 	}
+	switch ev.Kind {
+	case canon.FinishEvent:
+		w.finish(ev)
+		return b
+	case canon.LogProbsEvent:
+		return b
+	}
+	return w.parts.Append(b, ev, w)
+}
+
+// finish keeps why the model stopped.
+func (w *streamWriter) finish(ev *canon.Event) {
+	w.stop = append(append(w.stop[:0], `{"stopReason":`...), reasonOf(ev.Stop, ev.StopRaw, w.from)...)
+	if ev.StopText != nil {
+		w.stop = append(append(append(w.stop, `,"additionalModelResponseFields":{"delta":{"stop_sequence":`...), ev.StopText...), "}}"...)
+	}
+	w.stop = append(w.stop, '}')
+}
+
+// Part writes what happens to a part.
+func (w *streamWriter) Part(b []byte, ev *canon.Event) []byte {
 	switch ev.Kind {
 	case canon.BeginEvent:
 		return w.begin(b, ev)
@@ -86,12 +107,6 @@ func (w *streamWriter) Append(b []byte, ev *canon.Event) []byte {
 		for i := range ev.Part.Citations {
 			b = w.delta(b, ev.Index, `{"citation":`, appendCitation(nil, &ev.Part.Citations[i]), "}")
 		}
-	case canon.FinishEvent:
-		w.stop = append(append(w.stop[:0], `{"stopReason":`...), reasonOf(ev.Stop, ev.StopRaw, w.from)...)
-		if ev.StopText != nil {
-			w.stop = append(append(append(w.stop, `,"additionalModelResponseFields":{"delta":{"stop_sequence":`...), ev.StopText...), "}}"...)
-		}
-		w.stop = append(w.stop, '}')
 	}
 	return b
 }
