@@ -238,6 +238,9 @@ func (w *requestWriter) part(p *canon.Part) {
 			w.b = appendField(w.b, "signature", p.Signature)
 		}
 	case canon.ImagePart:
+		if m := &p.Media; m.Name != nil {
+			w.lost.Add("messages.content.image.name")
+		}
 		w.b = appendLink(w.b, "image_url", &p.Media, "image/png")
 	case canon.VideoPart:
 		w.b = appendLink(w.b, "video_url", &p.Media, "video/mp4")
@@ -260,6 +263,9 @@ func (w *requestWriter) cacheMark(p *canon.Part) {
 		w.b = appendCacheControl(append(w.b, `,"cache_control":`...), p.Cache)
 	case w.breakpoints && w.marks < maxMarks:
 		w.marks++
+		if p.Cache.TTL != nil {
+			w.lost.Add("messages.cache_control.ttl")
+		}
 		w.b = append(w.b, `,"prompt_cache_breakpoint":{"mode":"explicit"}`...)
 	default:
 		w.lost.Add("messages.cache_control")
@@ -336,9 +342,13 @@ func (w *requestWriter) assistant(parts []canon.Part) {
 	texts, calls := false, false
 	var spoken *canon.Part
 	for i := range parts {
+		w.unsigned(&parts[i])
 		switch p := &parts[i]; {
 		case p.Kind == canon.ToolCallPart:
 			calls = true
+			if p.Cache.Set {
+				w.lost.Add("messages.cache_control")
+			}
 		case p.Kind == canon.AudioPart:
 			spoken = p
 		case wanted.has(p.Kind):
@@ -358,6 +368,14 @@ func (w *requestWriter) assistant(parts []canon.Part) {
 	}
 	if calls {
 		w.calls(parts)
+	}
+}
+
+// unsigned notes the signature of a call or a text, which none but who made it
+// can read.
+func (w *requestWriter) unsigned(p *canon.Part) {
+	if p.Signature != nil && p.Kind != canon.ReasoningPart && !(w.same && p.Kind == canon.ToolCallPart) {
+		w.lost.Add("messages.signature")
 	}
 }
 

@@ -72,8 +72,11 @@ func (w *requestWriter) effortOf(r *canon.Reasoning) string {
 
 // reasoningObject is OpenRouter's form, which has both measures.
 func (w *requestWriter) reasoningObject(r *canon.Reasoning) {
-	w.b = append(w.b, `,"reasoning":{"enabled":`...)
-	w.b = strconv.AppendBool(w.b, r.Mode != canon.ReasoningOff)
+	w.b = append(w.b, `,"reasoning":{`...)
+	inside := len(w.b)
+	if r.Mode != canon.ReasoningUnset || r.Effort != "" || r.Budget > 0 {
+		w.b = strconv.AppendBool(append(w.b, `"enabled":`...), r.Mode != canon.ReasoningOff)
+	}
 	if r.Mode != canon.ReasoningOff {
 		switch effort := w.effortOf(r); {
 		case r.Budget > 0:
@@ -86,6 +89,10 @@ func (w *requestWriter) reasoningObject(r *canon.Reasoning) {
 		w.b = append(w.b, `,"exclude":true`...)
 	}
 	w.optional("summary", r.Summary)
+	if w.b[inside] == ',' {
+		// A summary alone does not ask for thought.
+		w.b = append(w.b[:inside], w.b[inside+1:]...)
+	}
 	w.b = append(w.b, '}')
 }
 
@@ -124,6 +131,12 @@ func (w *requestWriter) thoughts(parts []canon.Part) {
 		w.b = appendReasoning(w.b, parts, "reasoning")
 	case q.EchoReasoning:
 		w.b = appendThoughtText(w.b, parts, "reasoning_content")
+		for i := range parts {
+			if p := &parts[i]; p.Kind == canon.ReasoningPart && (p.Signature != nil || p.Redacted != nil) {
+				// Another provider's: these do not sign.
+				w.lost.Add("messages.reasoning")
+			}
+		}
 	case q.ThoughtParts:
 	default:
 		w.lost.Add("messages.reasoning")
