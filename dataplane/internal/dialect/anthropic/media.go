@@ -69,6 +69,11 @@ func (w *writer) media(p *canon.Part, i, k int) bool {
 	}
 	if document {
 		field(w, `,"title":`, m.Name)
+	} else if !m.Name.Empty() {
+		w.lose(w.at(i, k) + ".name")
+	}
+	if !m.Detail.Empty() && !m.Detail.Is("auto") {
+		w.lose(w.at(i, k) + ".detail")
 	}
 	return true
 }

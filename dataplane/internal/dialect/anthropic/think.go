@@ -191,6 +191,9 @@ func (w *writer) outputConfig() {
 		w.b = append(comma(w.b), `"format":{"type":"json_schema","schema":`...)
 		w.b = append(append(w.b, schema...), '}')
 	}
+	if !f.Description.Empty() {
+		w.lose("response_format.description")
+	}
 	w.members("output_config.")
 	w.close(from, inside)
 }
