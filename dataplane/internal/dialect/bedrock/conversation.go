@@ -28,6 +28,7 @@ func (w *writer) conversation() {
 		w.turn(i, n, system)
 		i += n
 	}
+	w.wholeMark()
 	w.str("]")
 	from, inside := w.open(`"system":[`)
 	spoken := false
@@ -53,6 +54,20 @@ func (w *writer) conversation() {
 		w.str("}")
 	}
 	w.close(from, inside, "]")
+}
+
+// wholeMark writes the mark of the whole request behind its last block, unless
+// that has its own: two in one place say nothing more than one.
+func (w *writer) wholeMark() {
+	switch {
+	case !w.req.Cache.Set:
+	case w.role == "" || !w.family.caches():
+		w.lose("cache_control")
+	case !w.marked:
+		w.b = w.b[:len(w.b)-len("]}")]
+		w.cachePoint(w.req.Cache)
+		w.str("]}")
+	}
 }
 
 // systems says which messages are the system's. The API wants somebody to
@@ -120,9 +135,6 @@ func (w *writer) turn(i, n int, system func(int) bool) {
 		return
 	}
 	w.role = role
-	if i+n == len(ms) && w.family.caches() {
-		w.cachePoint(w.req.Cache)
-	}
 	w.str("]}")
 }
 
@@ -149,7 +161,7 @@ func (w *writer) part(p *canon.Part, i, k int) {
 			mark = p.Content[c].Cache
 		}
 	}
-	if w.family.caches() {
+	if w.marked = mark.Set; w.family.caches() {
 		w.cachePoint(mark)
 	} else if mark.Set {
 		w.lose(at(i, k) + ".cache_control")
@@ -184,6 +196,12 @@ func (w *writer) block(p *canon.Part, i, k int) bool {
 		if !w.media(p) {
 			w.lose(at(i, k))
 			return false
+		}
+		if m := &p.Media; !m.Detail.Empty() && !m.Detail.Is("auto") {
+			w.lose(at(i, k) + ".detail")
+		}
+		if !p.Media.Name.Empty() && p.Kind != canon.DocumentPart {
+			w.lose(at(i, k) + ".name")
 		}
 	}
 	return true

@@ -29,6 +29,8 @@ type writer struct {
 	hasTools, usedTools bool
 	// role is that of the last message that was written.
 	role string
+	// marked says that the last block that was written has a mark for the cache.
+	marked bool
 	// names are those of documents, which must differ.
 	names map[string]int
 	// passed are the caller's fields that were written as they were.
