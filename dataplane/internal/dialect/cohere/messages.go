@@ -134,6 +134,9 @@ func (w *requestWriter) image(p *canon.Part, mark int) {
 		return
 	}
 	w.field("detail", m.Detail)
+	if !m.Name.Empty() {
+		w.lose("messages.image.name")
+	}
 	w.b = append(w.b, "}}"...)
 }
 
@@ -191,6 +194,9 @@ func (w *requestWriter) assistant(m *canon.Message) {
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		w.mark(p)
+		if p.Signature != nil && p.Kind != canon.ReasoningPart {
+			w.lose("messages.signature")
+		}
 		switch {
 		case p.Kind == canon.ReasoningPart:
 			w.reasoning(p, mark)
@@ -285,6 +291,10 @@ func (w *requestWriter) resultContent(p *canon.Part) {
 	var texts []canon.Text
 	for i := range p.Content {
 		c := &p.Content[i]
+		w.mark(c)
+		if !c.Media.Name.Empty() {
+			w.lose("messages.tool_result.name")
+		}
 		switch {
 		case c.Kind == canon.TextPart:
 			texts = append(texts, orEmpty(c.Text))

@@ -85,6 +85,9 @@ func (w *requestWriter) settings(to *canon.Target) {
 		// The API's own have the ids of tokens in place of their texts.
 		w.lose("logprobs")
 	}
+	if q.TopLogProbs != nil {
+		w.lose("top_logprobs")
+	}
 	if !q.User.Empty() {
 		w.lose("user")
 	}
@@ -125,6 +128,9 @@ func (w *requestWriter) format() {
 		w.b = append(w.b, `,"response_format":{"type":"json_object"`...)
 		w.field("json_schema", f.Schema)
 		w.b = append(w.b, '}')
+		if !f.Description.Empty() {
+			w.lose("response_format.description")
+		}
 	}
 }
 
