@@ -16,7 +16,7 @@ func (r *Request) Harmless(name string) bool {
 	if name == "store" && r.stores() {
 		return false
 	}
-	if strings.HasSuffix(name, "cache_control") {
+	if strings.HasSuffix(strings.TrimSuffix(name, ".ttl"), "cache_control") {
 		return true
 	}
 	name, _, _ = strings.Cut(name, ".")
