@@ -194,7 +194,7 @@ func (w *requestWriter) assistant(m *canon.Message) {
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		w.mark(p)
-		if p.Signature != nil && p.Kind != canon.ReasoningPart {
+		if !p.Signature.Empty() && p.Kind != canon.ReasoningPart {
 			w.lose("messages.signature")
 		}
 		switch {

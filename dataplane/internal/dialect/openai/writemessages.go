@@ -238,7 +238,7 @@ func (w *requestWriter) part(p *canon.Part) {
 			w.b = appendField(w.b, "signature", p.Signature)
 		}
 	case canon.ImagePart:
-		if m := &p.Media; m.Name != nil {
+		if m := &p.Media; !m.Name.Empty() {
 			w.lost.Add("messages.content.image.name")
 		}
 		w.b = appendLink(w.b, "image_url", &p.Media, "image/png")
@@ -374,7 +374,7 @@ func (w *requestWriter) assistant(parts []canon.Part) {
 // unsigned notes the signature of a call or a text, which none but who made it
 // can read.
 func (w *requestWriter) unsigned(p *canon.Part) {
-	if p.Signature != nil && p.Kind != canon.ReasoningPart && !(w.same && p.Kind == canon.ToolCallPart) {
+	if !p.Signature.Empty() && p.Kind != canon.ReasoningPart && !(w.same && p.Kind == canon.ToolCallPart) {
 		w.lost.Add("messages.signature")
 	}
 }

@@ -132,7 +132,7 @@ func (w *requestWriter) thoughts(parts []canon.Part) {
 	case q.EchoReasoning:
 		w.b = appendThoughtText(w.b, parts, "reasoning_content")
 		for i := range parts {
-			if p := &parts[i]; p.Kind == canon.ReasoningPart && (p.Signature != nil || p.Redacted != nil) {
+			if p := &parts[i]; p.Kind == canon.ReasoningPart && (!p.Signature.Empty() || !p.Redacted.Empty()) {
 				// Another provider's: these do not sign.
 				w.lost.Add("messages.reasoning")
 			}

@@ -74,6 +74,14 @@ func (w *requestWriter) field(name string, v []byte, unknown bool) {
 	}
 }
 
+// penalty writes a penalty. None is what goes anyway.
+func (w *requestWriter) penalty(name string, v canon.Raw) {
+	if w.q.NoPenalties && string(v) == "0" {
+		return
+	}
+	w.field(name, v, w.q.NoPenalties)
+}
+
 func appendField(b []byte, name string, v []byte) []byte {
 	b = append(append(append(b, ',', '"'), name...), '"', ':')
 	return append(b, v...)
@@ -106,8 +114,8 @@ func (w *requestWriter) sampling() {
 	w.field("temperature", r.Temperature, false)
 	w.field("top_p", r.TopP, false)
 	w.field("top_k", r.TopK, !q.TopK)
-	w.field("frequency_penalty", r.FrequencyPenalty, q.NoPenalties)
-	w.field("presence_penalty", r.PresencePenalty, q.NoPenalties)
+	w.penalty("frequency_penalty", r.FrequencyPenalty)
+	w.penalty("presence_penalty", r.PresencePenalty)
 	seed := "seed"
 	if q.RandomSeed {
 		seed = "random_seed"

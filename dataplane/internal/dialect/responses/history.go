@@ -8,7 +8,7 @@ import (
 
 // said writes a part of what the model said or did before.
 func (w *requestWriter) said(b []byte, p *canon.Part) []byte {
-	if p.Signature != nil && p.Kind != canon.ReasoningPart {
+	if !p.Signature.Empty() && p.Kind != canon.ReasoningPart {
 		w.lost.Add("messages[].content[].signature")
 	}
 	switch p.Kind {

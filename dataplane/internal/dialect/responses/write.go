@@ -188,7 +188,7 @@ func (w *requestWriter) input(b []byte, p *canon.Part) []byte {
 	switch p.Kind {
 	case canon.ImagePart:
 		b = append(b, `{"type":"input_image"`...)
-		if p.Media.Name != nil {
+		if !p.Media.Name.Empty() {
 			w.lost.Add("messages[].content[].name")
 		}
 		b = appendMedia(b, &p.Media, "image_url", "image_url", "image/png")
