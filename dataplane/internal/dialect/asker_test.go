@@ -169,6 +169,9 @@ func (m *asker) call(tools []canon.Tool) canon.Part {
 	}
 	if m.model == canon.Gemini && m.now() {
 		p.Signature, p.From = m.data("c2lnbmF0"), canon.Gemini
+		if m.pick(4) == 3 {
+			p.Signature = canon.Text(`""`)
+		}
 	}
 	return p
 }

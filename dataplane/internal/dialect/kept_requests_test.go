@@ -333,7 +333,10 @@ func compareRequests(asked, told *canon.Request, f dialect.Format, lost canon.Lo
 	}
 	a.words()
 	b.words()
-	err := keptFacts(&was, a.turns, b.turns, true, lost)
+	err := needless(a, b, lost)
+	if err == nil {
+		err = keptFacts(&was, a.turns, b.turns, true, lost)
+	}
 	if err == nil {
 		err = keptFacts(&was, a.system, b.system, true, lost)
 	}
@@ -341,6 +344,33 @@ func compareRequests(asked, told *canon.Request, f dialect.Format, lost canon.Lo
 		err = keptFacts(&was, a.rest, b.rest, false, lost)
 	}
 	return err
+}
+
+// needless finds losses of what was told all the same: they get callers refused
+// who ask for nothing that is not there.
+func needless(a, b *asking, lost canon.Losses) error {
+	left := slices.Concat(b.turns, b.system, b.rest)
+	var gone []fact
+	for _, f := range slices.Concat(a.turns, a.system, a.rest) {
+		at := slices.IndexFunc(left, func(g fact) bool {
+			return g.kind == f.kind && g.what == f.what && (g.who == f.who || f.loose || f.kind == "mark")
+		})
+		if at < 0 || f.kind == "extra" {
+			gone = append(gone, f)
+			continue
+		}
+		left = slices.Delete(left, at, at+1)
+	}
+	gone = append(gone, left...)
+	for _, name := range lost {
+		told := func(f fact) bool { return f.told(canon.Losses{name}) }
+		// What is told of thoughts is more than is compared, and a grammar is
+		// lost before a request is written.
+		if !slices.ContainsFunc(gone, told) && !strings.HasPrefix(name, "reasoning") && !strings.HasSuffix(name, ".format") && !strings.HasSuffix(name, ".name") {
+			return fmt.Errorf("%s is not lost", name)
+		}
+	}
+	return nil
 }
 
 func unchosen(r *canon.Request) *canon.Request {
