@@ -121,8 +121,8 @@ func modeOf(t canon.Text) (canon.ChoiceMode, bool) {
 
 func (r *requestReader) choice() bool {
 	var v canon.Raw
-	if !r.raw(&v) || v == nil {
-		return v == nil
+	if ok := r.raw(&v); !ok || v == nil {
+		return ok
 	}
 	c := &r.req.Choice
 	if t := asText(v); t != nil {
@@ -203,8 +203,8 @@ func (r *requestReader) format() bool {
 			return false, true
 		}
 		var v canon.Raw
-		if !r.raw(&v) || v == nil {
-			return true, v == nil
+		if ok := r.raw(&v); !ok || v == nil {
+			return true, ok
 		}
 		return true, r.formatOf(v)
 	})
@@ -273,8 +273,8 @@ func (r *requestReader) include() bool {
 		return r.wrong("include", "an array")
 	}
 	var v canon.Raw
-	if !r.raw(&v) || v == nil {
-		return v == nil
+	if ok := r.raw(&v); !ok || v == nil {
+		return ok
 	}
 	each(v, func(e canon.Raw) {
 		if asText(e).Is(includeLogProbs) {
