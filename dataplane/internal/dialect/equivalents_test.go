@@ -117,6 +117,15 @@ var equivalents = []struct {
 			}
 		}
 	}},
+	{[]canon.Dialect{canon.Responses}, "a mark on a result and one on its last content are the same place", func(r *canon.Request) {
+		for _, m := range r.Messages {
+			for i := range m.Parts {
+				if p := &m.Parts[i]; len(p.Content) > 0 && p.Content[len(p.Content)-1].Cache.Set {
+					p.Cache = canon.CacheMark{}
+				}
+			}
+		}
+	}},
 	{[]canon.Dialect{canon.Bedrock}, "marks inside of a result are one behind it", func(r *canon.Request) {
 		for _, m := range r.Messages {
 			for i := range m.Parts {
@@ -145,6 +154,20 @@ var equivalents = []struct {
 			r.Parallel = canon.Unset
 		}
 	}},
+}
+
+// sampledAnyway takes settings of sampling out of what was asked that are what
+// goes anyway: not all models of Anthropic's take them, and none needs them.
+func sampledAnyway(was, told *canon.Request, to canon.Dialect) {
+	if to != canon.Anthropic && to != canon.Bedrock {
+		return
+	}
+	if told.Temperature == nil && string(was.Temperature) == "1" {
+		was.Temperature = nil
+	}
+	if told.TopP == nil && string(was.TopP) == "1" {
+		was.TopP = nil
+	}
 }
 
 // amountOf ranks how much shall be thought: 0 is not at all, 1 as much as the

@@ -323,6 +323,7 @@ func compareRequests(asked, told *canon.Request, f dialect.Format, lost canon.Lo
 				e.say(&was)
 			}
 		}
+		sampledAnyway(&was, told, f.Name())
 	}
 	if err := sameThought(asked, told, f.Name(), lost); err != nil {
 		return err

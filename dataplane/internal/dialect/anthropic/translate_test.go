@@ -357,3 +357,39 @@ func TestWrongRequests(t *testing.T) {
 		}
 	}
 }
+
+// What models take of how to choose tokens differs by their age.
+func TestSampling(t *testing.T) {
+	raw := func(s string) canon.Raw {
+		if s == "" {
+			return nil
+		}
+		return canon.Raw(s)
+	}
+	for _, c := range []struct {
+		model                string
+		thinks               bool
+		temperature, p, k    string
+		temperature2, p2, k2 string
+		lost                 string
+	}{
+		{"claude-sonnet-4-20250514", false, "0.5", "0.9", "5", "0.5", "0.9", "5", ""},
+		{"claude-3-5-haiku-latest", false, "1.7", "0.9", "", "1", "0.9", "", "temperature"},
+		{"claude-sonnet-4-5", false, "0.5", "0.9", "5", "0.5", "", "5", "top_p"},
+		{"claude-sonnet-4-5", false, "0.5", "1", "", "0.5", "", "", ""},
+		{"claude-opus-4-1", false, "1", "0.9", "", "", "0.9", "", ""},
+		{"anthropic.claude-haiku-4-5-20251001-v1:0", false, "", "0.9", "", "", "0.9", "", ""},
+		{"claude-opus-4-6", true, "0.5", "0.9", "5", "", "", "", "temperature top_p top_k"},
+		{"claude-opus-4-6", true, "1", "0.97", "", "", "0.97", "", ""},
+		{"claude-opus-4-7", false, "0.5", "0.9", "5", "", "", "", "temperature top_p top_k"},
+		{"claude-sonnet-5", false, "1", "1", "", "", "", "", ""},
+		{"my-deployment", false, "0.5", "0.9", "5", "0.5", "0.9", "5", ""},
+	} {
+		var lost canon.Losses
+		req := &canon.Request{Temperature: raw(c.temperature), TopP: raw(c.p), TopK: raw(c.k)}
+		s := SamplingOf(req, c.model, c.thinks, lost.Add)
+		if string(s.Temperature) != c.temperature2 || string(s.TopP) != c.p2 || string(s.TopK) != c.k2 || strings.Join(lost, " ") != c.lost {
+			t.Errorf("%s of %s, %s, %s: %s, lost %v", c.model, c.temperature, c.p, c.k, s, lost)
+		}
+	}
+}

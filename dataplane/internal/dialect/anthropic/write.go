@@ -84,35 +84,16 @@ func (w *writer) modelName() {
 	}
 }
 
-// sampling writes how to choose tokens. The API takes less variety than others
-// and, with thoughts, hardly any.
+// sampling writes how to choose tokens.
 func (w *writer) sampling() {
-	req := w.req
-	temperature, topP, topK := req.Temperature, req.TopP, req.TopK
+	s := Sampling{w.req.Temperature, w.req.TopP, w.req.TopK}
 	if !w.own {
-		if canon.Above(temperature, 1) {
-			temperature = canon.Raw("1")
-			w.lose("temperature")
-		}
-		if w.plan.thinks() {
-			if temperature != nil && (canon.Above(temperature, 1) || canon.Below(temperature, 1)) {
-				temperature = nil
-				w.lose("temperature")
-			}
-			if canon.Below(topP, 0.95) {
-				topP = nil
-				w.lose("top_p")
-			}
-			if topK != nil {
-				topK = nil
-				w.lose("top_k")
-			}
-		}
+		s = SamplingOf(w.req, w.to.Model, w.plan.thinks(), w.lose)
 	}
-	field(w, `,"temperature":`, temperature)
-	field(w, `,"top_p":`, topP)
-	field(w, `,"top_k":`, topK)
-	req.Unsampled(w.lose)
+	field(w, `,"temperature":`, s.Temperature)
+	field(w, `,"top_p":`, s.TopP)
+	field(w, `,"top_k":`, s.TopK)
+	w.req.Unsampled(w.lose)
 }
 
 // tiers pairs other dialects' service tiers with the API's.

@@ -71,11 +71,9 @@ func (w *writer) member(name string, value canon.Raw) {
 }
 
 func (w *writer) topK(put func(string, canon.Raw)) {
-	k := w.req.TopK
+	k := w.sampling.TopK
 	switch {
 	case k == nil:
-	case w.family == claude && w.think.Thinks && w.req.From != canon.Anthropic:
-		w.lose("top_k")
 	case w.family == claude, w.family == mistral:
 		put("top_k", k)
 	case w.family == cohere:
@@ -123,8 +121,15 @@ func (w *writer) claudeFields(put func(string, canon.Raw)) {
 	}
 }
 
-// novaFields writes Amazon's form of thoughts.
+// novaFields writes Amazon's form of thoughts, which the first generation has
+// none of.
 func (w *writer) novaFields(put func(string, canon.Raw)) {
+	for _, first := range [...]string{"nova-micro", "nova-lite", "nova-pro", "nova-premier"} {
+		if strings.Contains(w.model, first) {
+			w.noThinking()
+			return
+		}
+	}
 	r := &w.req.Reasoning
 	if effort := w.effort(); effort != "" {
 		put("reasoningConfig", canon.Raw(`{"type":"enabled","maxReasoningEffort":"`+effort+`"}`))

@@ -27,6 +27,7 @@ type writer struct {
 	// hasTools says that the model gets tools, usedTools that the conversation
 	// holds calls or results of some.
 	hasTools, usedTools bool
+	sampling            anthropic.Sampling
 	// role is that of the last message that was written.
 	role string
 	// marked says that the last block that was written has a mark for the cache.
@@ -109,23 +110,9 @@ func (w *writer) inference() {
 	case w.to.MaxTokens > 0:
 		w.b = appendCount(comma(w.b), `"maxTokens":`, w.to.MaxTokens)
 	}
-	temperature, topP := req.Temperature, req.TopP
-	if canon.Above(temperature, 1) {
-		temperature = canon.Raw("1")
-		w.lose("temperature")
-	}
-	if w.think.Thinks && req.From != canon.Anthropic {
-		if temperature != nil && canon.Below(temperature, 1) {
-			temperature = nil
-			w.lose("temperature")
-		}
-		if canon.Below(topP, 0.95) {
-			topP = nil
-			w.lose("top_p")
-		}
-	}
-	field(w, `"temperature":`, temperature)
-	field(w, `"topP":`, topP)
+	w.sampling = w.sampled()
+	field(w, `"temperature":`, w.sampling.Temperature)
+	field(w, `"topP":`, w.sampling.TopP)
 	if len(req.Stop) > 0 {
 		w.b = append(comma(w.b), `"stopSequences":[`...)
 		for _, t := range req.Stop {
@@ -135,6 +122,20 @@ func (w *writer) inference() {
 	}
 	w.close(from, inside, "}")
 	req.Unsampled(w.lose)
+}
+
+// sampled is how the model shall choose tokens, as far as it can.
+func (w *writer) sampled() anthropic.Sampling {
+	req := w.req
+	if w.family == claude && req.From != canon.Anthropic {
+		return anthropic.SamplingOf(req, w.model, w.think.Thinks, w.lose)
+	}
+	s := anthropic.Sampling{Temperature: req.Temperature, TopP: req.TopP, TopK: req.TopK}
+	if canon.Above(s.Temperature, 1) {
+		s.Temperature = canon.Raw("1")
+		w.lose("temperature")
+	}
+	return s
 }
 
 // freeJSON says that the answer shall be JSON of any shape. The API's schemas

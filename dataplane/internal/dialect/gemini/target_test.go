@@ -161,6 +161,8 @@ func TestWhatGeminiCannotSayIsNamed(t *testing.T) {
 		"messages[0].name":            {Messages: []canon.Message{{Name: canon.Quote("bob"), Parts: text("x")}}},
 		"messages[1].position":        {Messages: []canon.Message{{Parts: text("x")}, {Role: canon.System, Parts: text("y")}}},
 		"messages[0].role":            {Messages: []canon.Message{{Role: canon.System, Parts: text("y")}}},
+		"top_logprobs":                {TopLogProbs: canon.Raw("2")},
+		"messages[1].name":            {Messages: []canon.Message{{Parts: text("x")}, {Parts: []canon.Part{{Kind: canon.DocumentPart, Text: canon.Quote("x"), Media: canon.Media{Name: canon.Quote("a.txt")}}}}}},
 		"logit_bias":                  {Extra: []canon.Field{{Name: "logit_bias", Value: canon.Raw("{}")}}},
 	} {
 		req.From = canon.OpenAIChat

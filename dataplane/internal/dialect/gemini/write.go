@@ -298,6 +298,10 @@ func (w *out) config() {
 	q := w.req
 	mark, begun := w.open("generationConfig")
 	for _, n := range configNumbers {
+		if n.name == "logprobs" && q.TopLogProbs != nil && q.LogProbs != canon.Yes && !w.own {
+			w.lose("top_logprobs") // Without the flag, the number is refused.
+			continue
+		}
 		w.field(n.name, *n.at(q))
 	}
 	if len(q.Stop) > 0 {

@@ -184,6 +184,9 @@ func (w *out) part(p *canon.Part) {
 		if d := p.Media.Detail; !d.Empty() && !d.Is("auto") {
 			w.lose(w.path(w.at, -1, "detail"))
 		}
+		if m := &p.Media; !m.Name.Empty() && m.Data == nil && m.URL == nil && m.FileID == nil {
+			w.lose(w.path(w.at, -1, "name")) // It becomes a text.
+		}
 	}
 	if w.foreign(p.Signature) || p.Kind == canon.ReasoningPart && p.ID != nil {
 		if p.Kind != canon.ReasoningPart {

@@ -86,6 +86,27 @@ func TestRequestForms(t *testing.T) {
 	}
 }
 
+// What other dialects ask for, in a form that is not refused here.
+func TestForeignRequests(t *testing.T) {
+	user := canon.Message{Parts: []canon.Part{{Text: canon.Quote("q")}}}
+	for _, c := range []struct {
+		req        canon.Request
+		want, lost string
+	}{
+		{canon.Request{Messages: []canon.Message{user, {Role: canon.Assistant, Parts: []canon.Part{{Kind: canon.OpaquePart, From: canon.Gemini, Raw: canon.Raw("{}")}}}}},
+			`{"role":"assistant","content":""}`, "messages.content.opaque"},
+		{canon.Request{Messages: []canon.Message{user}, TopLogProbs: canon.Raw("2")}, `"model":"m"`, "top_logprobs"},
+		{canon.Request{Messages: []canon.Message{user}, LogProbs: canon.Yes, TopLogProbs: canon.Raw("2")}, `"logprobs":true,"top_logprobs":2`, ""},
+		{canon.Request{Messages: []canon.Message{{Parts: []canon.Part{{Kind: canon.DocumentPart, Text: canon.Quote("text"), Media: canon.Media{Name: canon.Quote("a.txt")}}}}}},
+			`"content":[{"type":"text","text":"text"}]`, "messages.content.document.name"},
+	} {
+		c.req.From = canon.Gemini
+		if got, lost := write(t, Format{}, &c.req, "m"); !strings.Contains(got, c.want) || strings.Join(lost, " ") != c.lost {
+			t.Errorf("%s, lost %v; want %s", got, lost, c.want)
+		}
+	}
+}
+
 func TestBadRequests(t *testing.T) {
 	for body, want := range map[string]struct {
 		kind  *fault.Kind

@@ -184,6 +184,11 @@ func (w *requestWriter) content(parts []canon.Part, wanted kinds) {
 		}
 		w.part(p)
 	}
+	if len(w.b) == start {
+		// A list of nothing is refused.
+		w.b = append(w.b[:start-1], `""`...)
+		return
+	}
 	w.b = append(w.b, ']')
 }
 
@@ -317,6 +322,9 @@ func (w *requestWriter) document(p *canon.Part) {
 	m := &p.Media
 	switch {
 	case p.Text != nil && m.Data == nil && m.URL == nil && m.FileID == nil:
+		if !m.Name.Empty() {
+			w.lost.Add("messages.content.document.name")
+		}
 		w.b = append(append(w.b, `{"type":"text","text":`...), p.Text...)
 		return
 	case m.FileID != nil:

@@ -123,7 +123,8 @@ func (w *requestWriter) sampling() {
 	w.field(seed, r.Seed, q.NoSeed)
 	w.field("n", r.N, q.NoN && string(r.N) != "1")
 	w.field("logprobs", boolean(r.LogProbs), q.NoLogProbs)
-	w.field("top_logprobs", r.TopLogProbs, q.NoLogProbs)
+	// Without the flag, the number is refused.
+	w.field("top_logprobs", r.TopLogProbs, q.NoLogProbs || r.LogProbs != canon.Yes && !w.same)
 	if len(r.Stop) > 0 {
 		w.b = append(w.b, `,"stop":[`...)
 		for i, t := range r.Stop {
