@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -89,6 +90,33 @@ func TestWhatAModelCannotDoIsRefused(t *testing.T) {
 				t.Error("the provider was called for what was refused")
 			}
 		})
+	}
+}
+
+// A model that is known to have no temperature is not asked for one by callers
+// of another dialect; what those of its own dialect ask for is between them.
+func TestAModelWithoutTemperature(t *testing.T) {
+	bodies := make(chan string, 1)
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies <- string(body)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}`))
+	}))
+	defer up.Close()
+	w, key := knownWorld(t, up.URL+"/v1", &configv1.CatalogModel{Capabilities: &configv1.Capabilities{Operations: []string{"chat"}}})
+	g := start(t, w, nil)
+	const rest = `,"max_tokens":9,"temperature":0.5,"top_p":1,"messages":[{"role":"user","content":"Hi"}]}`
+	for _, c := range []struct{ path, route, dropped string }{
+		{"/v1/messages", "known", "temperature"}, {"/v1/messages", "unknown", ""}, {"/v1/chat/completions", "known", ""},
+	} {
+		a := g.do("POST", c.path, key, `{"model":"`+c.route+`"`+rest)
+		if a.StatusCode != 200 || a.Header.Get("X-Tollgate-Dropped") != c.dropped {
+			t.Fatalf("%+v: %d %s, dropped %q", c, a.StatusCode, a.body, a.Header.Get("X-Tollgate-Dropped"))
+		}
+		if body := <-bodies; strings.Contains(body, "temperature") != (c.dropped == "") || strings.Contains(body, "top_p") != (c.dropped == "") {
+			t.Errorf("%+v: the provider was asked for %s", c, body)
+		}
 	}
 }
 

@@ -82,6 +82,9 @@ func (x *exchange) translate() ([][]byte, error) {
 	t.request.IncludeUsage = true
 	var lost canon.Losses
 	req := &t.request
+	if known := x.target.Abilities.Known; known != nil && !known.GetTemperature() && x.from.name != x.to.name {
+		req.Unvaried(lost.Add)
+	}
 	if t.custom = req.CustomTools(); t.custom != nil && x.functionsOnly() {
 		req = req.FunctionsOnly(&lost)
 	} else {

@@ -23,6 +23,20 @@ func (r *Request) Unsampled(lose func(name string)) {
 	}
 }
 
+// Unvaried takes out of a request what a model has no settings of: temperature
+// and top_p. Of values that mean what goes anyway nothing is lost.
+func (r *Request) Unvaried(lose func(name string)) {
+	for _, f := range [...]struct {
+		name  string
+		value *Raw
+	}{{"temperature", &r.Temperature}, {"top_p", &r.TopP}} {
+		if !unset(*f.value, "1") {
+			lose(f.name)
+		}
+		*f.value = nil
+	}
+}
+
 // unset says whether a number is missing or the one that goes anyway.
 func unset(raw Raw, usual string) bool { return raw == nil || string(raw) == usual }
 
