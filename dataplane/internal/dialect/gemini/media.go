@@ -61,3 +61,35 @@ func mimeOf(known, uri canon.Text, kind canon.Kind) canon.Text {
 	}
 	return canon.Text(`"application/octet-stream"`)
 }
+
+// appendMedia writes data, an address, or a document that is text.
+func appendMedia(b []byte, p *canon.Part) []byte {
+	m := &p.Media
+	uri := m.URL
+	if uri == nil {
+		uri = m.FileID
+	}
+	switch {
+	case m.Data != nil:
+		b = append(b, `"inlineData":{"mimeType":`...)
+		b = append(b, mimeOf(m.Type, nil, p.Kind)...)
+		b = append(append(b, `,"data":`...), m.Data...)
+	case uri != nil:
+		b = append(b, `"fileData":{`...)
+		if t := mimeOf(m.Type, uri, p.Kind); t != nil {
+			b = append(append(append(b, `"mimeType":`...), t...), ',')
+		}
+		b = append(append(b, `"fileUri":`...), uri...)
+	default:
+		// A document that is text.
+		b = append(b, `"text":`...)
+		if p.Text == nil {
+			return append(b, `""`...)
+		}
+		return append(b, p.Text...)
+	}
+	if m.Name != nil {
+		b = append(append(b, `,"displayName":`...), m.Name...)
+	}
+	return append(b, '}')
+}

@@ -306,37 +306,6 @@ func appendArgs(b []byte, args canon.Raw, custom bool) []byte {
 	return append(b, '}')
 }
 
-func appendMedia(b []byte, p *canon.Part) []byte {
-	m := &p.Media
-	uri := m.URL
-	if uri == nil {
-		uri = m.FileID
-	}
-	switch {
-	case m.Data != nil:
-		b = append(b, `"inlineData":{"mimeType":`...)
-		b = append(b, mimeOf(m.Type, nil, p.Kind)...)
-		b = append(append(b, `,"data":`...), m.Data...)
-	case uri != nil:
-		b = append(b, `"fileData":{`...)
-		if t := mimeOf(m.Type, uri, p.Kind); t != nil {
-			b = append(append(append(b, `"mimeType":`...), t...), ',')
-		}
-		b = append(append(b, `"fileUri":`...), uri...)
-	default:
-		// A document that is text.
-		b = append(b, `"text":`...)
-		if p.Text == nil {
-			return append(b, `""`...)
-		}
-		return append(b, p.Text...)
-	}
-	if m.Name != nil {
-		b = append(append(b, `,"displayName":`...), m.Name...)
-	}
-	return append(b, '}')
-}
-
 // result writes the result of a tool.
 func (w *out) result(p *canon.Part) {
 	name := p.Name
